@@ -1,0 +1,60 @@
+import type { CodecName, MediaKind } from "../frame.ts";
+
+/** What one packet's payload means to frame assembly. Offsets avoid copies on the hot path. */
+export type PayloadInfo = {
+  /** The first packet of a frame, as far as the payload can tell. */
+  readonly start: boolean;
+  /** The last packet of a frame by its payload alone; the RTP marker says it otherwise. */
+  readonly end: boolean;
+  /** The packet starts a frame that is a keyframe or makes it one (H.264: an IDR NAL unit is inside). */
+  readonly keyframe: boolean;
+  /** No later frame refers to this one (VP8 N bit, H.264 nal_ref_idc 0): it may be lost without harm. */
+  readonly discardable: boolean;
+  /** Temporal layer and base-layer index where the codec signals them (VP8 TID, TL0PICIDX). */
+  readonly temporalId?: number;
+  readonly tl0PicIdx?: number;
+};
+
+/** Result of joining the payloads of one complete frame. */
+export type JoinedFrame = {
+  readonly data: Uint8Array;
+  readonly keyframe: boolean;
+  /** Pixels; present on video keyframes whose size could be read. */
+  readonly width?: number;
+  readonly height?: number;
+  /** Microseconds, where the bitstream says it (audio). */
+  readonly duration?: number;
+};
+
+/** Receiving side of a codec for one track. Instances may keep state (parameter sets) and are never shared. */
+export interface Depacketizer {
+  /** Looks at one payload without keeping it; undefined when it is malformed or not of this codec. */
+  inspect(payload: Uint8Array): PayloadInfo | undefined;
+  /**
+   * Joins the payloads of one frame in sequence order. undefined when nothing decodable is inside (for
+   * example only parameter sets, which are remembered).
+   */
+  join(payloads: readonly Uint8Array[]): JoinedFrame | undefined;
+}
+
+/** One packet of a frame: its payload and its marker bit. */
+export type PayloadChunk = { readonly payload: Uint8Array; readonly marker: boolean };
+
+/** Sending side of a codec for one stream. Keeps picture ids and the like. */
+export interface Packetizer {
+  /** Splits one frame into payloads of at most `maxPayload` bytes, in order. */
+  packetize(frame: Uint8Array, o: { keyframe: boolean; maxPayload: number }): PayloadChunk[];
+}
+
+/** Everything the rest of the program knows about a codec. */
+export type Codec = {
+  readonly name: CodecName;
+  readonly kind: MediaKind;
+  /** RTP payload name as it stands in a=rtpmap, compared without case. */
+  readonly rtpName: string;
+  readonly clockRate: number;
+  /** Channels in a=rtpmap; audio only. */
+  readonly channels?: number;
+  depacketizer(fmtp?: string): Depacketizer;
+  packetizer(): Packetizer;
+};
