@@ -127,12 +127,19 @@ export type JoinWish = {
   readonly receive: boolean;
 };
 
+/** The part of AbortSignal that the port needs; the core has no DOM types. */
+export interface Cancel {
+  readonly aborted: boolean;
+  addEventListener(type: "abort", listener: () => void, o?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** One signalling dialect. */
 export interface RoomAdapter {
   /** URL schemes it answers for, without the colon. */
   readonly schemes: readonly string[];
   /** Joins; rejects with a RoomtapError (signal-refused, auth, room-full, signal-protocol, usage). */
-  join(host: RtcHost, target: URL, wish: JoinWish, signal: AbortSignal): Promise<RoomSession>;
+  join(host: RtcHost, target: string, wish: JoinWish, signal: Cancel): Promise<RoomSession>;
 }
 
 /** A joined room. */
