@@ -1,0 +1,346 @@
+import type { MediaKind } from "../frame.ts";
+import { type Random, randomInt } from "../random.ts";
+import type { LinkPlan, LocalTrack } from "../room.ts";
+import type { Capability } from "./capabilities.ts";
+import type { Direction, MediaSection, SdpCodec, SessionDescription } from "./description.ts";
+import { answerCodecs, answerExtensions, offerCodecs, offerExtensions, PayloadTypes } from "./formats.ts";
+import type { NegotiatedMedia, NegotiatedPayload } from "./negotiated.ts";
+
+/** One m-line as both sides know it. Replaced, never changed, so that a rollback is to forget a copy. */
+type Slot = {
+  readonly mid: string;
+  readonly kind: string;
+  readonly rejected: boolean;
+  /** Our side as last described. */
+  readonly local: MediaSection;
+  readonly wantReceive: boolean;
+  readonly send?: { readonly track: LocalTrack; readonly ssrc: number; readonly rtxSsrc: number };
+  readonly negotiated?: NegotiatedMedia;
+};
+
+/** A description without transport parameters: the caller adds those of its ICE agent. */
+export type DescriptionBody = Pick<SessionDescription, "bundle" | "media">;
+
+/**
+ * Offer/answer (RFC 3264, RFC 8829) of one connection, without a network. It decides every m-line in
+ * TypeScript; the transport below sees one synthetic m-line and never renegotiates.
+ */
+export class Negotiator {
+  readonly #random: Random;
+  readonly #capabilities: readonly Capability[];
+  readonly #cname: string;
+  readonly #types = new PayloadTypes();
+  #slots: readonly Slot[] = [];
+  #pending: readonly Slot[] | undefined;
+  #nextMid = 0;
+
+  constructor(o: { random: Random; capabilities: readonly Capability[]; cname: string }) {
+    this.#random = o.random;
+    this.#capabilities = o.capabilities;
+    this.#cname = o.cname;
+  }
+
+  /** An offer of ours waits for its answer. */
+  get pending(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Every m-line in use, after the last completed exchange. */
+  get media(): readonly NegotiatedMedia[] {
+    return this.#slots.flatMap((s) => (s.negotiated && !s.rejected ? [s.negotiated] : []));
+  }
+
+  /** The data-channel section is part of the connection. */
+  get hasData(): boolean {
+    return (this.#pending ?? this.#slots).some((s) => s.kind === "application" && !s.rejected);
+  }
+
+  /** Streams of the plan that no m-line carries yet: a re-offer is due. */
+  unsent(plan: LinkPlan): readonly LocalTrack[] {
+    return plan.send.filter((t) => !this.#slots.some((s) => s.send?.track.id === t.id));
+  }
+
+  /** Our offer for the plan. It stays pending until `applyAnswer` or `rollback`. */
+  createOffer(plan: LinkPlan): DescriptionBody {
+    const slots = this.#slots.map((s) => this.#reoffer(s, plan));
+    const carried = new Set(slots.map((s) => s.send?.track.id));
+    const receivers = (kind: string) =>
+      slots.filter((s) => s.kind === kind && s.wantReceive && !s.rejected).length;
+    for (const track of plan.send) {
+      if (carried.has(track.id)) continue;
+      slots.push(this.#newSlot(track.kind, receivers(track.kind) < plan.receive[track.kind], track));
+    }
+    for (const kind of ["audio", "video"] as const) {
+      while (receivers(kind) < plan.receive[kind]) slots.push(this.#newSlot(kind, true, undefined));
+    }
+    if (plan.data && !slots.some((s) => s.kind === "application")) slots.push(this.#newDataSlot());
+    this.#pending = slots;
+    return body(slots);
+  }
+
+  /** Forgets our pending offer (the polite side of a collision). */
+  rollback(): void {
+    this.#pending = undefined;
+  }
+
+  /** Completes our offer with the remote answer. False when the answer does not fit it; nothing changes then. */
+  applyAnswer(remote: SessionDescription): boolean {
+    const pending = this.#pending;
+    if (!pending || remote.media.length !== pending.length) return false;
+    this.#slots = pending.map((slot, i) => {
+      const m = remote.media[i];
+      if (!m || m.kind !== slot.kind || (m.port === 0 && !m.bundleOnly)) return { ...slot, rejected: true };
+      if (slot.kind === "application") return slot;
+      return this.#agree(
+        slot,
+        m,
+        slot.local.codecs,
+        slot.wantReceive && sends(m.direction),
+        receives(m.direction),
+      );
+    });
+    this.#pending = undefined;
+    return true;
+  }
+
+  /** Answers a remote offer. A pending offer of ours is rolled back. */
+  acceptOffer(remote: SessionDescription, plan: LinkPlan): DescriptionBody {
+    this.rollback();
+    for (const m of remote.media) this.#types.learn(m);
+    const free = [...this.unsent(plan)];
+    this.#slots = remote.media.map((m, i) => this.#answerSlot(m, this.#slots[i], plan, free));
+    return body(this.#slots);
+  }
+
+  #answerSlot(m: MediaSection, old: Slot | undefined, plan: LinkPlan, free: LocalTrack[]): Slot {
+    const known = old?.mid === m.mid && old.kind === m.kind ? old : undefined;
+    const base = { mid: m.mid, kind: m.kind, wantReceive: false };
+    const refuse: Slot = {
+      ...base,
+      rejected: true,
+      local: { ...m, port: 0, bundleOnly: false, codecs: m.codecs.slice(0, 1) },
+    };
+    if (m.port === 0 && !m.bundleOnly) return refuse;
+    if (m.kind === "application") {
+      // The transport fixes SCTP at its first description; a later data section cannot be joined to it.
+      if (!plan.data || m.protocol.indexOf("SCTP") < 0 || (this.#slots.length > 0 && !known)) return refuse;
+      return { ...base, rejected: false, local: dataSection(m.mid, m.sctpPort) };
+    }
+    if ((m.kind !== "audio" && m.kind !== "video") || !m.rtcpMux) return refuse;
+    const kind: MediaKind = m.kind;
+    const codecs = answerCodecs(m, this.#capabilities);
+    if (codecs.length === 0) return refuse;
+    const wantReceive = plan.receive[kind] > 0 && sends(m.direction);
+    const send = receives(m.direction) ? (known?.send ?? this.#takeTrack(kind, codecs, free)) : known?.send;
+    const local: MediaSection = {
+      ...m,
+      port: 9,
+      bundleOnly: false,
+      direction: direction(send !== undefined && receives(m.direction), wantReceive),
+      codecs: send ? preferSent(codecs, send.track) : codecs,
+      extensions: answerExtensions(m),
+      rids: m.rids.filter((r) => r.direction === "send").map((r) => ({ ...r, direction: "recv" as const })),
+      ...(m.simulcast ? { simulcast: m.simulcast.replace(/\bsend\b/, "recv") } : {}),
+      ...this.#sendLines(send, codecs),
+    };
+    const { msid: _remote, ...bare } = local;
+    const withMsid = send ? { ...bare, msid: { stream: this.#cname, track: send.track.id } } : bare;
+    const slot: Slot = { ...base, wantReceive, rejected: false, local: withMsid, ...(send ? { send } : {}) };
+    return this.#agree(slot, m, withMsid.codecs, wantReceive, send !== undefined && receives(m.direction));
+  }
+
+  #takeTrack(kind: MediaKind, codecs: readonly SdpCodec[], free: LocalTrack[]): Slot["send"] {
+    const i = free.findIndex((t) => t.kind === kind && codecs.some((c) => c.name.toLowerCase() === t.codec));
+    const track = free[i];
+    if (!track) return undefined;
+    free.splice(i, 1);
+    return { track, ssrc: this.#ssrc(), rtxSsrc: this.#ssrc() };
+  }
+
+  #reoffer(s: Slot, plan: LinkPlan): Slot {
+    if (s.rejected || s.kind === "application") return s;
+    const keep = s.send && plan.send.some((t) => t.id === s.send?.track.id);
+    const wantReceive = s.wantReceive;
+    return { ...s, local: { ...s.local, direction: direction(keep === true, wantReceive) } };
+  }
+
+  #newSlot(kind: MediaKind, wantReceive: boolean, track: LocalTrack | undefined): Slot {
+    const mid = this.#mid();
+    const send = track && { track, ssrc: this.#ssrc(), rtxSsrc: this.#ssrc() };
+    const codecs = offerCodecs(kind, this.#capabilities, this.#types, wantReceive ? undefined : track?.codec);
+    const local: MediaSection = {
+      kind,
+      port: 9,
+      protocol: "UDP/TLS/RTP/SAVPF",
+      mid,
+      direction: direction(send !== undefined, wantReceive),
+      codecs: send ? preferSent(codecs, send.track) : codecs,
+      extensions: offerExtensions(kind, this.#types),
+      rids: [],
+      bundleOnly: false,
+      rtcpMux: true,
+      rtcpRsize: kind === "video",
+      extmapAllowMixed: true,
+      ...this.#sendLines(send, codecs),
+      ...(send ? { msid: { stream: this.#cname, track: send.track.id } } : {}),
+    };
+    return { mid, kind, rejected: false, local, wantReceive, ...(send ? { send } : {}) };
+  }
+
+  #newDataSlot(): Slot {
+    const mid = this.#mid();
+    return {
+      mid,
+      kind: "application",
+      rejected: false,
+      wantReceive: false,
+      local: dataSection(mid, undefined),
+    };
+  }
+
+  #sendLines(send: Slot["send"], codecs: readonly SdpCodec[]): Pick<MediaSection, "ssrcs" | "ssrcGroups"> {
+    if (!send) return { ssrcs: new Map(), ssrcGroups: [] };
+    const rtx = codecs.some((c) => c.name.toLowerCase() === "rtx");
+    const line = { cname: this.#cname };
+    return {
+      ssrcs: new Map(
+        rtx
+          ? [
+              [send.ssrc, line],
+              [send.rtxSsrc, line],
+            ]
+          : [[send.ssrc, line]],
+      ),
+      ssrcGroups: rtx ? [{ semantics: "FID", ssrcs: [send.ssrc, send.rtxSsrc] }] : [],
+    };
+  }
+
+  /** Joins both sides of one section. `offered` is the list that both sides' payload types are taken from. */
+  #agree(
+    slot: Slot,
+    remote: MediaSection,
+    ours: readonly SdpCodec[],
+    receiving: boolean,
+    sending: boolean,
+  ): Slot {
+    const payloads: NegotiatedPayload[] = [];
+    for (const c of remote.codecs) {
+      const mine = ours.find(
+        (o) => o.payloadType === c.payloadType && o.name.toLowerCase() === c.name.toLowerCase(),
+      );
+      if (mine) payloads.push(payloadOf(mine, c));
+    }
+    const sendable = slot.send && payloads.find((p) => p.codec === slot.send?.track.codec);
+    const rtx = sendable && payloads.find((p) => p.apt === sendable.payloadType);
+    const negotiated: NegotiatedMedia = {
+      mid: slot.mid,
+      kind: slot.kind === "audio" ? "audio" : "video",
+      receiving,
+      payloads,
+      extensions: new Map(
+        remote.extensions
+          .filter((e) => slot.local.extensions.some((l) => l.uri === e.uri))
+          .map((e) => [e.id, e.uri]),
+      ),
+      remoteSsrcs: remoteSsrcs(remote),
+      remoteRids: remote.rids.filter((r) => r.direction === "send").map((r) => r.id),
+      rtcpRsize: slot.local.rtcpRsize && remote.rtcpRsize,
+      ...(remote.msid ? { remoteMsid: remote.msid } : {}),
+      ...(slot.send && sendable && sending
+        ? {
+            send: {
+              track: slot.send.track,
+              ssrc: slot.send.ssrc,
+              payload: sendable,
+              ...(rtx ? { rtx: { payloadType: rtx.payloadType, ssrc: slot.send.rtxSsrc } } : {}),
+            },
+          }
+        : {}),
+    };
+    return { ...slot, rejected: false, negotiated };
+  }
+
+  #mid(): string {
+    const used = new Set(this.#slots.map((s) => s.mid));
+    while (used.has(String(this.#nextMid))) this.#nextMid++;
+    return String(this.#nextMid++);
+  }
+
+  #ssrc(): number {
+    return 1 + randomInt(this.#random, 0xfffffffe);
+  }
+}
+
+function body(slots: readonly Slot[]): DescriptionBody {
+  return {
+    bundle: slots.filter((s) => !s.rejected).map((s) => s.mid),
+    media: slots.map((s) => (s.rejected ? { ...s.local, port: 0, bundleOnly: false } : s.local)),
+  };
+}
+
+function payloadOf(mine: SdpCodec, theirs: SdpCodec): NegotiatedPayload {
+  const apt = /(?:^|;)\s*apt=(\d+)/.exec(theirs.fmtp)?.[1];
+  return {
+    payloadType: mine.payloadType,
+    codec: mine.name.toLowerCase(),
+    clockRate: mine.clockRate,
+    fmtp: theirs.fmtp,
+    feedback: mine.feedback.filter((f) => theirs.feedback.includes(f)),
+    ...(mine.channels === undefined ? {} : { channels: mine.channels }),
+    ...(apt === undefined ? {} : { apt: Number(apt) }),
+  };
+}
+
+function remoteSsrcs(m: MediaSection): NegotiatedMedia["remoteSsrcs"] {
+  const rtx = new Map<number, number>();
+  for (const g of m.ssrcGroups) {
+    const [primary, repair] = g.ssrcs;
+    if (g.semantics === "FID" && primary !== undefined && repair !== undefined) rtx.set(primary, repair);
+  }
+  const repairs = new Set(rtx.values());
+  return [...m.ssrcs]
+    .filter(([ssrc]) => !repairs.has(ssrc))
+    .map(([ssrc, s]) => {
+      const repair = rtx.get(ssrc);
+      return {
+        ssrc,
+        ...(repair === undefined ? {} : { rtx: repair }),
+        ...(s.cname ? { cname: s.cname } : {}),
+      };
+    });
+}
+
+function dataSection(mid: string, sctpPort: number | undefined): MediaSection {
+  return {
+    kind: "application",
+    port: 9,
+    protocol: "UDP/DTLS/SCTP",
+    mid,
+    direction: "sendrecv",
+    codecs: [],
+    extensions: [],
+    ssrcs: new Map(),
+    ssrcGroups: [],
+    rids: [],
+    bundleOnly: false,
+    rtcpMux: false,
+    rtcpRsize: false,
+    extmapAllowMixed: false,
+    sctpPort: sctpPort ?? 5000,
+    maxMessageSize: 262_144,
+  };
+}
+
+/** The codec we really send goes first: the other side reads the order as our preference. */
+function preferSent(codecs: readonly SdpCodec[], track: LocalTrack): readonly SdpCodec[] {
+  const sent = codecs.find((c) => c.name.toLowerCase() === track.codec);
+  return sent ? [sent, ...codecs.filter((c) => c !== sent)] : codecs;
+}
+
+const sends = (d: Direction): boolean => d === "sendrecv" || d === "sendonly";
+const receives = (d: Direction): boolean => d === "sendrecv" || d === "recvonly";
+
+function direction(send: boolean, receive: boolean): Direction {
+  if (send) return receive ? "sendrecv" : "sendonly";
+  return receive ? "recvonly" : "inactive";
+}
