@@ -74,6 +74,7 @@ export const errorExit = {
   "ice-failed": ExitCode.media,
   "peer-lost": ExitCode.media,
   negotiation: ExitCode.media,
+  "ice-restart": ExitCode.media,
   "ffmpeg-missing": ExitCode.output,
   "ffmpeg-failed": ExitCode.output,
   "output-unwritable": ExitCode.output,

@@ -66,6 +66,8 @@ export interface Link {
     remote: Description,
     plan: LinkPlan,
   ): Promise<{ answer: Description; media: readonly RemoteMedia[] }>;
+  /** The plan has streams that nothing carries yet: a re-offer is due. */
+  unsent(plan: LinkPlan): boolean;
   /** Adds a remote candidate; queued until a remote description is there. Never throws. */
   addCandidate(c: IceCandidate): void;
   /** Calls back for every local candidate, also those found before the call. */
@@ -121,6 +123,8 @@ export type JoinWish = {
   /** Announce ourselves as a recorder: others show a badge. */
   readonly recorder: boolean;
   readonly token?: string;
+  /** Accept any TLS certificate of the signalling server. */
+  readonly insecure?: boolean;
   /** Streams to publish. Empty: receive only. */
   readonly publish: readonly LocalTrack[];
   /** Take remote media. */

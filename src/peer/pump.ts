@@ -1,0 +1,67 @@
+import { type Millis, millis } from "../core/time.ts";
+
+/** Something with a deadline that the pump runs: sans-IO machines and what surrounds them. */
+export interface Pumped {
+  /** When `run` is due; undefined: only after the next `touch`. */
+  readonly deadline: Millis | undefined;
+  run(now: Millis): void;
+  /** The event loop stood still for `lagMs`: arrival times just read are late by up to that. */
+  onStall?(lagMs: number, now: Millis): void;
+}
+
+/** A timer that fires this late is a stall of the event loop. */
+const STALL_MS = 15;
+
+/** Local monotonic time. */
+export function monotonicNow(): Millis {
+  return millis(performance.now());
+}
+
+/** The only timer for core machines: one timeout, armed for the earliest deadline of all. */
+export class Pump {
+  readonly #members = new Set<Pumped>();
+  #timer: NodeJS.Timeout | undefined;
+  #armedFor = Number.POSITIVE_INFINITY;
+
+  add(p: Pumped): void {
+    this.#members.add(p);
+    this.touch(p);
+  }
+
+  remove(p: Pumped): void {
+    this.#members.delete(p);
+    if (this.#members.size === 0) this.#disarm();
+  }
+
+  /** Call after pushing anything into a member: its deadline may have moved. */
+  touch(p: Pumped): void {
+    const due = p.deadline;
+    if (due !== undefined && due < this.#armedFor) this.#arm(due);
+  }
+
+  #arm(due: number): void {
+    this.#disarm();
+    this.#armedFor = due;
+    this.#timer = setTimeout(() => this.#fire(due), Math.max(0, due - performance.now()));
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#armedFor = Number.POSITIVE_INFINITY;
+  }
+
+  #fire(due: number): void {
+    const now = monotonicNow();
+    this.#disarm();
+    const lag = now - due;
+    if (lag > STALL_MS) for (const p of this.#members) p.onStall?.(lag, now);
+    let next = Number.POSITIVE_INFINITY;
+    for (const p of this.#members) {
+      if (p.deadline !== undefined && p.deadline <= now) p.run(now);
+      next = Math.min(next, p.deadline ?? Number.POSITIVE_INFINITY);
+    }
+    // A run may have touched others and armed the timer already.
+    if (next < this.#armedFor) this.#arm(next);
+  }
+}
