@@ -1,6 +1,9 @@
 import type { CodecName, MediaKind } from "../frame.ts";
 
-/** What one packet's payload means to frame assembly. Offsets avoid copies on the hot path. */
+/**
+ * What one packet's payload means to frame assembly. Never holds the payload, so instances may be shared
+ * between packets.
+ */
 export type PayloadInfo = {
   /** The first packet of a frame, as far as the payload can tell. */
   readonly start: boolean;
@@ -10,9 +13,16 @@ export type PayloadInfo = {
   readonly keyframe: boolean;
   /** No later frame refers to this one (VP8 N bit, H.264 nal_ref_idc 0): it may be lost without harm. */
   readonly discardable: boolean;
+  /** Picture or sound data is inside; false: only parameter sets, SEI, filler and the like. */
+  readonly media: boolean;
   /** Temporal layer and base-layer index where the codec signals them (VP8 TID, TL0PICIDX). */
-  readonly temporalId?: number;
-  readonly tl0PicIdx?: number;
+  readonly temporalId?: number | undefined;
+  readonly tl0PicIdx?: number | undefined;
+  /** The frame refers only to the base layer (VP8 Y bit): an upper layer may be entered here. */
+  readonly layerSync?: boolean | undefined;
+  /** Frame counter of the sender and the bits it wraps at, 7 or 15. A hint for continuity, never for order. */
+  readonly pictureId?: number | undefined;
+  readonly pictureIdBits?: number | undefined;
 };
 
 /** Result of joining the payloads of one complete frame. */
@@ -31,8 +41,8 @@ export interface Depacketizer {
   /** Looks at one payload without keeping it; undefined when it is malformed or not of this codec. */
   inspect(payload: Uint8Array): PayloadInfo | undefined;
   /**
-   * Joins the payloads of one frame in sequence order. undefined when nothing decodable is inside (for
-   * example only parameter sets, which are remembered).
+   * Joins the payloads of one complete frame, each accepted by `inspect`, in sequence order. undefined when
+   * nothing decodable is inside (for example only parameter sets, which are remembered).
    */
   join(payloads: readonly Uint8Array[]): JoinedFrame | undefined;
 }
@@ -42,7 +52,7 @@ export type PayloadChunk = { readonly payload: Uint8Array; readonly marker: bool
 
 /** Sending side of a codec for one stream. Keeps picture ids and the like. */
 export interface Packetizer {
-  /** Splits one frame into payloads of at most `maxPayload` bytes, in order. */
+  /** Splits one frame into payloads of at most `maxPayload` bytes (at least 16), in order. */
   packetize(frame: Uint8Array, o: { keyframe: boolean; maxPayload: number }): PayloadChunk[];
 }
 
@@ -55,6 +65,12 @@ export type Codec = {
   readonly clockRate: number;
   /** Channels in a=rtpmap; audio only. */
   readonly channels?: number;
+  /**
+   * What the RTP marker is worth. `end`: it ends a frame. `hint`: senders are known to set it on every NAL
+   * unit, so a frame ends for sure only where the timestamp changes.
+   */
+  readonly marker: "end" | "hint";
+  /** Receiving side for one track; `fmtp` is the value of the a=fmtp line, without the payload type. */
   depacketizer(fmtp?: string): Depacketizer;
   packetizer(): Packetizer;
 };

@@ -1,0 +1,19 @@
+import type { CodecName } from "../frame.ts";
+import type { Codec } from "./codec.ts";
+import { h264 } from "./h264.ts";
+import { opus } from "./opus.ts";
+import { vp8 } from "./vp8.ts";
+
+/** Codecs that can be received and sent, in order of preference within a kind. */
+export const codecs: readonly Codec[] = [opus, vp8, h264];
+
+/** The codec an a=rtpmap names, compared without case; undefined when it is not supported. */
+export function codecByRtpName(rtpName: string): Codec | undefined {
+  const wanted = rtpName.toLowerCase();
+  return codecs.find((c) => c.rtpName.toLowerCase() === wanted);
+}
+
+/** The codec of a frame or track; undefined when it is not supported. */
+export function codecByName(name: CodecName): Codec | undefined {
+  return codecs.find((c) => c.name === name);
+}
