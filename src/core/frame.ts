@@ -6,6 +6,9 @@ export type CodecName = "opus" | "vp8" | "vp9" | "h264" | "h265" | "av1" | "pcmu
 /** Audio or video. */
 export type MediaKind = "audio" | "video";
 
+/** Clockwise rotation in degrees, from the CVO header extension (3GPP TS 26.114 section 7.4.5). */
+export type Rotation = 0 | 90 | 180 | 270;
+
 /** A complete, decodable unit of one track: Opus packet, VP8 frame, H.264 access unit (Annex B), ... */
 export type Frame = {
   readonly codec: CodecName;
@@ -24,8 +27,8 @@ export type Frame = {
   readonly height?: number;
   /** Length in microseconds, where the bitstream says it (audio). */
   readonly duration?: number;
-  /** Clockwise rotation to apply when showing, from the CVO extension (3GPP TS 26.114 7.4.5); absent: 0. */
-  readonly rotation?: 0 | 90 | 180 | 270;
+  /** Rotation to apply when showing; absent: 0. */
+  readonly rotation?: Rotation;
 };
 
 /** What a media track shows or carries. */
