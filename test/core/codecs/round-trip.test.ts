@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import type { Codec, PayloadChunk } from "../../../src/core/codecs/codec.ts";
+import { h264 } from "../../../src/core/codecs/h264.ts";
+import { opus } from "../../../src/core/codecs/opus.ts";
+import { vp8 } from "../../../src/core/codecs/vp8.ts";
+import { randomInt, seededRandom } from "../../../src/core/random.ts";
+import { annexB, idr, sets, slice } from "./h264.cases.ts";
+import { keyframe640x480 } from "./vp8.cases.ts";
+
+const MIN_PAYLOAD = 200;
+const MAX_PAYLOAD = 1400;
+
+/** No zeros: no start code, no trailing zero, as an encoder's emulation prevention ensures. */
+const filling = (() => {
+  const random = seededRandom(1);
+  return Uint8Array.from({ length: 8192 }, () => 1 + randomInt(random, 255));
+})();
+
+/** `head` followed by filling, `length` bytes together. */
+function frameOf(head: Uint8Array, length: number): Uint8Array {
+  const frame = filling.slice(0, length);
+  frame.set(head);
+  return frame;
+}
+
+/** A fragment that claims to be the first and the last (RFC 6184 section 5.8 forbids it). */
+function startsAndEnds({ payload: p }: PayloadChunk): boolean {
+  return ((p[0] ?? 0) & 31) === 28 && ((p[1] ?? 0) & 0xc0) === 0xc0;
+}
+
+/** Sends every frame at every packet size; returns how many came back, stops at the first that did not. */
+function roundTrips(
+  codec: Codec,
+  lengths: (maxPayload: number) => readonly number[],
+  make: (length: number) => Uint8Array,
+): number {
+  const sender = codec.packetizer();
+  const receiver = codec.depacketizer();
+  let frames = 0;
+  for (let maxPayload = MIN_PAYLOAD; maxPayload <= MAX_PAYLOAD; maxPayload++) {
+    for (const length of lengths(maxPayload)) {
+      const frame = make(length);
+      const sent = sender.packetize(frame, { keyframe: true, maxPayload });
+      const back = receiver.join(sent.map((c) => c.payload));
+      const fits = sent.every((c) => c.payload.length <= maxPayload);
+      const same = back !== undefined && Buffer.compare(back.data, frame) === 0;
+      if (!fits || !same || !back.keyframe || (codec === h264 && sent.some(startsAndEnds))) {
+        expect.fail(`${length} bytes in packets of ${maxPayload}: fits ${fits}, same ${same}`);
+      }
+      frames++;
+    }
+  }
+  return frames;
+}
+
+const sizes = MAX_PAYLOAD - MIN_PAYLOAD + 1;
+
+describe("what is packetized comes back byte for byte at every packet size", () => {
+  it("VP8, with frames around exact multiples", () => {
+    const lengths = (max: number) => [max - 5, max - 4, max - 3, 3 * (max - 4), 3 * (max - 4) + 1];
+    expect(roundTrips(vp8, lengths, (n) => frameOf(keyframe640x480, n))).toBe(5 * sizes);
+  });
+
+  it("H.264, with NAL units around exact multiples, no fragment with S and E", () => {
+    const lengths = (max: number) => [max, max + 1, 3 * (max - 2) + 1, 3 * (max - 2) + 2];
+    const make = (n: number) => annexB(sets.sps640x480, sets.pps, frameOf(idr, n), slice);
+    expect(roundTrips(h264, lengths, make)).toBe(4 * sizes);
+  });
+
+  it("Opus, which is never split", () => {
+    const lengths = (max: number) => [1, 2, max - 1, max];
+    expect(roundTrips(opus, lengths, (n) => frameOf(Uint8Array.of(0xf8), n))).toBe(4 * sizes);
+  });
+});
+
+it("splits into the fewest packets, of nearly the same size", () => {
+  const sent = vp8
+    .packetizer()
+    .packetize(frameOf(keyframe640x480, 3001), { keyframe: true, maxPayload: 1004 });
+  expect(sent.map((c) => c.payload.length - 4)).toEqual([750, 750, 750, 751]);
+  expect(sent.map((c) => c.marker)).toEqual([false, false, false, true]);
+});
+
+it("an empty frame makes no packets", () => {
+  for (const codec of [vp8, h264, opus]) {
+    expect(codec.packetizer().packetize(new Uint8Array(0), { keyframe: false, maxPayload: 1200 })).toEqual(
+      [],
+    );
+  }
+});
