@@ -1,10 +1,11 @@
+import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
 const common = { root: ".", testTimeout: 10_000, hookTimeout: 30_000 };
 
 export default defineConfig({
   test: {
-    reporters: ["default", "./test/support/summary-reporter.ts"],
+    reporters: ["default", ...(existsSync("test/support/summary-reporter.ts") ? ["./test/support/summary-reporter.ts"] : [])],
     projects: [
       { test: { ...common, name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/interop/**", "test/long/**"] } },
       {

@@ -31,6 +31,8 @@ export type LinkOptions = {
   readonly onPacket: (packet: Uint8Array) => void;
   readonly onState: (state: LinkState) => void;
   readonly onFault: (fault: "candidate-rejected") => void;
+  /** Before the transport goes: the last chance to send. */
+  readonly onClosing: () => void;
 };
 
 /**
@@ -54,6 +56,7 @@ export class PeerLink implements Link {
   #version = 1;
   #lastBody: { type: "offer" | "answer"; body: DescriptionBody } | undefined;
   #gathered = false;
+  #closing: Promise<void> | undefined;
   #onGathered: (() => void)[] = [];
 
   constructor(o: LinkOptions) {
@@ -177,10 +180,14 @@ export class PeerLink implements Link {
     void this.closed();
   }
 
-  /** Closes and resolves when the native side has let go. */
-  async closed(): Promise<void> {
-    await this.#transport.close();
-    this.#setState("closed");
+  /** Closes and resolves when the native side has let go. Idempotent. */
+  closed(): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#o.onClosing();
+      await this.#transport.close();
+      this.#setState("closed");
+    })();
+    return this.#closing;
   }
 
   #describe(type: "offer" | "answer", body: DescriptionBody, complete = false): Description {

@@ -78,6 +78,7 @@ class NativeTransport implements Transport {
   #state: TransportState = "new";
   #localSdp: ((sdp: string) => void) | undefined;
   #closed: Promise<void> | undefined;
+  #closing = false;
   #allClosed: (() => void) | undefined;
 
   constructor(o: TransportOptions, handlers: TransportHandlers, onError: OnError) {
@@ -135,7 +136,7 @@ class NativeTransport implements Transport {
   }
 
   addCandidate(line: string): boolean {
-    if (this.#closed) return false;
+    if (this.#closing) return false;
     try {
       this.#pc.addRemoteCandidate(line, RAW_MID);
       return true;
@@ -155,7 +156,7 @@ class NativeTransport implements Transport {
   }
 
   selectedPair(): { local: string; remote: string } | undefined {
-    if (this.#closed) return undefined;
+    if (this.#closing) return undefined;
     const pair = this.#pc.getSelectedCandidatePair();
     if (!pair) return undefined;
     const side = (c: { address: string; port: number; type: string; transportType: string }) =>
@@ -164,6 +165,7 @@ class NativeTransport implements Transport {
   }
 
   close(): Promise<void> {
+    this.#closing = true;
     this.#closed ??= this.#close();
     return this.#closed;
   }
@@ -256,7 +258,7 @@ class NativeTransport implements Transport {
     if (state === "failed") this.#setState("failed");
     else if (state === "disconnected") this.#setState("failed");
     else if (state === "closed") {
-      this.#setState(this.#closed ? "closed" : "failed");
+      this.#setState(this.#closing ? "closed" : "failed");
       this.#release(this.#pc);
     }
   }

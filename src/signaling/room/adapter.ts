@@ -73,15 +73,19 @@ class MeshSession implements RoomSession {
   #onEvent(e: ClientEvent): void {
     switch (e.t) {
       case "message":
-        return this.#onMessage(e.message);
+        this.#onMessage(e.message);
+        break;
       case "malformed":
-        return this.#host.fault("signal-malformed");
+        this.#host.fault("signal-malformed");
+        break;
       case "lost":
-        return this.events.push({ t: "signalling", op: "lost", detail: e.detail });
+        this.events.push({ t: "signalling", op: "lost", detail: e.detail });
+        break;
       case "rejoined":
         this.events.push({ t: "signalling", op: "restored" });
         if (!e.resumed) for (const id of [...this.#peers.keys()]) this.#removePeer(id);
-        return this.#enter(e.welcome);
+        this.#enter(e.welcome);
+        break;
       case "ended":
         for (const { mesh } of this.#peers.values()) mesh?.close(false);
         this.events.push({ t: "ended", reason: e.reason, error: e.error });
@@ -105,14 +109,15 @@ class MeshSession implements RoomSession {
       case "peer-joined":
         // The same id again is the same person with a new socket: its connections went on.
         if (!this.#peers.has(m.peer.id)) this.#addPeer(m.peer);
-        return;
+        break;
       case "peer-left":
-        return this.#removePeer(m.peer.id);
+        this.#removePeer(m.peer.id);
+        break;
       case "signal": {
         const mesh = this.#peers.get(m.from)?.mesh;
         if (mesh) void mesh.onSignal(m.data);
         else this.#host.fault("signal-unexpected");
-        return;
+        break;
       }
       default:
     }

@@ -1,4 +1,6 @@
 import { asciiBytes, putU16, putU24, u16 } from "../../bytes.ts";
+import { ExtensionMap } from "../extension-map.ts";
+import { ExtensionUri } from "../extensions.ts";
 import type { ExtensionElement } from "../packet.ts";
 
 /** Header-extension ids of one m-line as negotiated; absent or undefined: not in use. */
@@ -10,6 +12,19 @@ export type SendExtensionIds = {
   readonly rid?: number | undefined;
   readonly repairedRid?: number | undefined;
 };
+
+/** The ids among negotiated extensions (id to URI) that outgoing packets use. */
+export function sendExtensionIds(negotiated: ReadonlyMap<number, string>): SendExtensionIds {
+  const map = new ExtensionMap(negotiated);
+  return {
+    absSendTime: map.idOf(ExtensionUri.absSendTime),
+    transportCc: map.idOf(ExtensionUri.transportCc),
+    audioLevel: map.idOf(ExtensionUri.audioLevel),
+    mid: map.idOf(ExtensionUri.mid),
+    rid: map.idOf(ExtensionUri.rid),
+    repairedRid: map.idOf(ExtensionUri.repairedRid),
+  };
+}
 
 /** What a stream says about itself in its header extensions. */
 export type StreamIdentity = { readonly mid?: string | undefined; readonly rid?: string | undefined };

@@ -1,16 +1,4 @@
-/** A report block about one of our streams (RFC 3550 section 6.4.1). */
-export type RemoteReport = {
-  /** Share of packets lost since the previous report, in 1/256. */
-  readonly fractionLost: number;
-  /** Packets lost since the start; negative when duplicates arrived. */
-  readonly cumulativeLost: number;
-  /** In ticks of the RTP clock. */
-  readonly jitter: number;
-  /** Middle 32 bits of the NTP time of our last sender report, 0: none yet. */
-  readonly lastSr: number;
-  /** Delay since that report in 1/65536 s. */
-  readonly delaySinceLastSr: number;
-};
+import type { ReportBlock } from "../rtcp/packet.ts";
 
 const RTT_GAIN = 0.25;
 /** A round trip longer than this is a report about another sender's SR, or nonsense. */
@@ -31,7 +19,7 @@ export function roundTripMs(nowMid32: number, echoed: number, delay: number): nu
 /** What the other side says about one outgoing stream. */
 export class RemoteView {
   readonly #clockRate: number;
-  #last: RemoteReport | undefined;
+  #last: ReportBlock | undefined;
   #rttMs: number | undefined;
 
   /** `clockRate` of the stream in Hz. */
@@ -40,7 +28,7 @@ export class RemoteView {
   }
 
   /** Takes in a report block. `nowMid32`: our NTP time of its arrival, middle 32 bits. */
-  onReport(r: RemoteReport, nowMid32: number): void {
+  onReport(r: ReportBlock, nowMid32: number): void {
     this.#last = r;
     const rtt = roundTripMs(nowMid32, r.lastSr, r.delaySinceLastSr);
     if (rtt !== undefined)

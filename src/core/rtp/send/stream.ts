@@ -12,6 +12,8 @@ export type SendStreamOptions = {
   /** RTP clock in Hz. */
   readonly clockRate: number;
   readonly header: SendHeader;
+  /** Local time of media time 0. Sender reports extrapolate from it. */
+  readonly start: Millis;
   /** Retransmission stream (RFC 4588); absent: packets are repeated as they were. */
   readonly rtx?: { readonly ssrc: number; readonly payloadType: number } | undefined;
   readonly random: Random;
@@ -57,24 +59,20 @@ export class RtpSendStream {
   readonly #payloadType: number;
   readonly #rtx: { ssrc: number; payloadType: number; seq: number } | undefined;
   readonly #timestampOffset: number;
+  readonly #start: Millis;
   #seq: number;
   #acknowledged = false;
-  #origin: Millis | undefined;
 
   constructor(o: SendStreamOptions) {
     this.ssrc = o.ssrc;
     this.rtxSsrc = o.rtx?.ssrc;
     this.clockRate = o.clockRate;
     this.header = o.header;
+    this.#start = o.start;
     this.#payloadType = o.payloadType;
     this.#seq = randomInt(o.random, 0x8000);
     this.#timestampOffset = randomInt(o.random, 0x1_0000_0000);
     this.#rtx = o.rtx && { ...o.rtx, seq: randomInt(o.random, 0x8000) };
-  }
-
-  /** Says that media time 0 is the local time `now`. Sender reports extrapolate from it. */
-  startClock(now: Millis): void {
-    this.#origin = now;
   }
 
   /** RTP timestamp of a media time in microseconds. */
@@ -83,9 +81,9 @@ export class RtpSendStream {
     return ((ticks % 0x1_0000_0000) + this.#timestampOffset) >>> 0;
   }
 
-  /** RTP timestamp that media captured at the local time `now` would carry; undefined before `startClock`. */
-  timestampAt(now: Millis): number | undefined {
-    return this.#origin === undefined ? undefined : this.timestampOf((now - this.#origin) * 1000);
+  /** RTP timestamp that media captured at the local time `now` would carry. */
+  timestampAt(now: Millis): number {
+    return this.timestampOf((now - this.#start) * 1000);
   }
 
   /** A receiver reported on this SSRC: it knows the stream, so MID and RID no longer go on every packet. */

@@ -1,5 +1,6 @@
 import { seqDiff } from "../../serial.ts";
 import { type Millis, millis } from "../../time.ts";
+import type { TransportFeedback } from "../rtcp/packet.ts";
 
 /** Packets whose fate is remembered: 4 s at 2000 packets/s. */
 const RING = 8192;
@@ -57,15 +58,17 @@ export class TransportCcSender {
     return seq;
   }
 
-  /** Takes in one feedback: whether packet `baseSeq + i` arrived, for every `i`. */
-  onFeedback(baseSeq: number, arrived: Iterable<boolean>, now: Millis): void {
+  /** Takes in one feedback packet. Numbers that were never given, or long ago, are ignored. */
+  onFeedback(f: TransportFeedback, now: Millis): void {
     let newest: Millis | undefined;
-    let seq = baseSeq;
-    for (const here of arrived) {
-      const ahead = seqDiff(this.#next, seq);
-      if (ahead > 0 && ahead <= Math.min(RING, this.#sent) && this.#settle(seq % RING, here))
-        newest = millis(this.#sentAt[seq % RING] ?? now);
-      seq = (seq + 1) & 0xffff;
+    let i = 0;
+    for (let k = 0; k < f.count; k++) {
+      const seq = (f.baseSeq + k) & 0xffff;
+      const here = f.arrivals[i]?.seq === seq;
+      if (here) i++;
+      const age = seqDiff(this.#next, seq);
+      if (age <= 0 || age > Math.min(RING, this.#sent)) continue;
+      if (this.#settle(seq % RING, here)) newest = millis(this.#sentAt[seq % RING] ?? now);
     }
     if (newest === undefined) return;
     const sample = now - newest;

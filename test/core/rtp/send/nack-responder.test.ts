@@ -12,6 +12,7 @@ function sender() {
     ssrc: 1,
     payloadType: 96,
     clockRate: 90_000,
+    start: millis(1000),
     header: new SendHeader({}, {}),
     rtx: { ssrc: 2, payloadType: 97 },
     random: seededRandom(5),

@@ -1,0 +1,47 @@
+import { shutDownNative } from "../peer/native.ts";
+import { ExitCode } from "../core/fault.ts";
+import type { FromChild, ToChild } from "./job.ts";
+import { PublishSession } from "./publish-session.ts";
+import { RecordSession } from "./record-session.ts";
+
+/*
+ * The media process: the only one that loads the native addon. Started by the supervisor over IPC; without a
+ * supervisor it finishes its files, leaves the room and ends.
+ */
+
+/** Time to finish once the supervisor has gone. */
+const ORPHAN_MS = 3000;
+
+type Session = { stop(): void; skip?(): void; run(): Promise<Extract<FromChild, { t: "done" }>> };
+
+let session: Session | undefined;
+
+function report(m: FromChild): void {
+  if (process.connected) process.send?.(m, undefined, undefined, () => undefined);
+}
+
+function end(code: number): void {
+  shutDownNative();
+  process.exit(code);
+}
+
+process.on("message", (m: ToChild) => {
+  if (m.t === "stop") session?.stop();
+  else if (m.t === "skip") session?.skip?.();
+  else if (!session) {
+    session = m.job.job === "record" ? new RecordSession(m.job, report) : new PublishSession(m.job, report);
+    void session.run().then((done) => {
+      if (!process.connected) return end(done.exit);
+      process.send?.(done, undefined, undefined, () => end(done.exit));
+    });
+  }
+});
+// A terminal sends Ctrl-C to the whole group; the supervisor decides what it means.
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => session?.stop());
+process.on("disconnect", () => {
+  if (!session) return end(ExitCode.ok);
+  session.stop();
+  session.skip?.();
+  setTimeout(() => process.exit(ExitCode.unexpected), ORPHAN_MS).unref();
+});

@@ -1,0 +1,120 @@
+import type { ExitCodeValue } from "../core/fault.ts";
+import type { MediaKind, TrackSource } from "../core/frame.ts";
+
+/**
+ * What the supervisor and its child process tell each other. Plain data over the IPC channel: the child
+ * alone loads the native addon, and may die without taking the supervisor with it.
+ */
+
+/** Container of the finished files. `auto`: WebM where it can hold the codecs, else Matroska. */
+export type OutputFormat = "auto" | "webm" | "mkv" | "mp4";
+
+/** Records a room. Times in milliseconds. */
+export type RecordJob = {
+  readonly job: "record";
+  readonly room: string;
+  readonly name: string;
+  readonly token?: string;
+  readonly insecure?: boolean;
+  /** Session directory; it exists. */
+  readonly directory: string;
+  readonly format: OutputFormat;
+  /** From the first recorded media on. */
+  readonly durationMs?: number;
+  /** End after the room has been without other participants for this long. */
+  readonly untilEmptyMs?: number;
+  /** Only participants of this name. */
+  readonly participant?: string;
+  /** Ceiling for each incoming video, bit/s. */
+  readonly maxBitrate: number;
+  readonly ffmpeg: string;
+  /** How many times this session was started before: the parts of a restarted child are numbered on. */
+  readonly attempt: number;
+  /** Unix milliseconds of the session's start. */
+  readonly startedAt: number;
+  /** Media time already recorded by earlier attempts counts towards `durationMs`. */
+  readonly elapsedMs: number;
+};
+
+/** Publishes a source into a room. */
+export type PublishJob = {
+  readonly job: "publish";
+  readonly room: string;
+  readonly name: string;
+  readonly token?: string;
+  readonly insecure?: boolean;
+  /** Prepared Matroska file with the encoded media. */
+  readonly mediaFile: string;
+  readonly video: "vp8" | "h264" | "none";
+  readonly audio: "opus" | "none";
+  readonly durationMs?: number;
+  readonly sentLog?: string;
+};
+
+/** Work for one child process. */
+export type Job = RecordJob | PublishJob;
+
+/** Supervisor to child. */
+export type ToChild =
+  | { readonly t: "start"; readonly job: Job }
+  /** Finish the files, leave, exit. */
+  | { readonly t: "stop" }
+  /** Do not wait for conversions. */
+  | { readonly t: "skip" };
+
+/** Live figures of one incoming or outgoing track. */
+export type TrackStatus = {
+  readonly id: string;
+  readonly kind: MediaKind;
+  readonly source: TrackSource;
+  readonly codec: string;
+  readonly width?: number;
+  readonly height?: number;
+  readonly bitrate: number;
+  /** Packets lost for good, after repair, of those expected; 0..1. */
+  readonly loss: number;
+  readonly recovered: number;
+  readonly keyframes: number;
+  readonly frames: number;
+};
+
+/** Live figures of one participant. */
+export type ParticipantStatus = {
+  readonly name: string;
+  readonly connected: boolean;
+  readonly tracks: readonly TrackStatus[];
+  readonly bytesOnDisk: number;
+};
+
+/** Child's report, about once a second; it is the heartbeat as well. */
+export type StatusMessage = {
+  readonly t: "status";
+  readonly phase: "joining" | "waiting" | "recording" | "publishing" | "finishing";
+  readonly elapsedMs: number;
+  readonly participants: readonly ParticipantStatus[];
+  readonly faults: Readonly<Record<string, number>>;
+  /** Packets handled so far and CPU time used (ms): a child that burns one without the other is stuck. */
+  readonly packets: number;
+  readonly cpuMs: number;
+  /** Finishing: share of the conversion done, 0..1. */
+  readonly progress?: number;
+};
+
+/** Something worth a line. */
+export type NoticeMessage = {
+  readonly t: "notice";
+  readonly level: "info" | "warn" | "error";
+  readonly text: string;
+};
+
+/** The child's last word. */
+export type DoneMessage = {
+  readonly t: "done";
+  readonly exit: ExitCodeValue;
+  readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };
+  /** Media time recorded or sent, milliseconds. */
+  readonly elapsedMs: number;
+};
+
+/** Child to supervisor. */
+export type FromChild = StatusMessage | NoticeMessage | DoneMessage;

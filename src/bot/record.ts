@@ -1,0 +1,173 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { ExitCode, type ExitCodeValue, RoomtapError, errorExit } from "../core/fault.ts";
+import { locateFfmpeg } from "../ffmpeg/locate.ts";
+import type { FileTrack } from "../sinks/recorder/journal.ts";
+import { readJournal } from "../sinks/recorder/journal.ts";
+import { type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import { fileStem } from "../sinks/recorder/names.ts";
+import { recoverSession } from "../sinks/recorder/recover.ts";
+import { adapterFor } from "./adapters.ts";
+import type { NoticeMessage, OutputFormat, StatusMessage } from "./job.ts";
+import { supervise } from "./supervisor.ts";
+
+/** What to record, and how. Times in milliseconds. */
+export type RecordOptions = {
+  /** Room address, like `ws://127.0.0.1:8080/standup`. */
+  readonly room: string;
+  /** Directory under which the session directory is made; default `recordings`. */
+  readonly out?: string;
+  /** Default `auto`. */
+  readonly format?: OutputFormat;
+  /** Our name in the room. */
+  readonly name?: string;
+  readonly token?: string;
+  /** Accept any TLS certificate of the room server. */
+  readonly insecure?: boolean;
+  /** Stop after this much media. */
+  readonly durationMs?: number;
+  /** Stop when nobody else has been in the room for this long. */
+  readonly untilEmptyMs?: number;
+  /** Record only the participant of this name. */
+  readonly participant?: string;
+  /** Ceiling for each incoming video, bit/s; default 4,000,000. */
+  readonly maxBitrate?: number;
+  /** ffmpeg to use; default: FFMPEG_PATH, the system's, the bundled one. */
+  readonly ffmpeg?: string;
+  /** Aborting finishes the files and leaves. */
+  readonly stop?: AbortSignal;
+  /** Aborting skips conversions that are still to be done; their media is kept as Matroska. */
+  readonly skip?: AbortSignal;
+  readonly onStatus?: (status: StatusMessage) => void;
+  readonly onNotice?: (notice: Pick<NoticeMessage, "level" | "text">) => void;
+};
+
+/** One finished file. */
+export type RecordedFile = {
+  /** Absolute. */
+  readonly path: string;
+  readonly participant: string;
+  readonly format: string;
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly tracks: readonly FileTrack[];
+};
+
+/** How a recording ended. */
+export type RecordResult = {
+  /** Session directory, absolute. */
+  readonly session: string;
+  readonly files: readonly RecordedFile[];
+  /** Exit code the command line ends with. */
+  readonly exit: ExitCodeValue;
+};
+
+/**
+ * Records a room until `durationMs`, `untilEmptyMs`, `stop` or the room's end. The media runs in a child
+ * process, which is replaced when it dies; the session goes on in the same directory. Rejects with a
+ * RoomtapError when the recording could not start or failed with nothing to keep.
+ */
+export async function record(o: RecordOptions): Promise<RecordResult> {
+  adapterFor(o.room);
+  const format = o.format ?? "auto";
+  // Matroska needs no help; a named ffmpeg that does not run is an error in any case.
+  const ffmpeg = format === "mkv" && o.ffmpeg === undefined ? "" : await locateFfmpeg(o.ffmpeg);
+  const directory = sessionDirectory(resolve(o.out ?? "recordings"), o.room);
+  const startedAt = Date.now();
+  const child = supervise({
+    job: (attempt, elapsedMs) => ({
+      job: "record",
+      room: o.room,
+      name: o.name ?? "Roomtap recorder",
+      directory,
+      format,
+      maxBitrate: o.maxBitrate ?? 4_000_000,
+      ffmpeg,
+      attempt,
+      startedAt,
+      elapsedMs,
+      ...(o.token === undefined ? {} : { token: o.token }),
+      ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
+      ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),
+      ...(o.untilEmptyMs === undefined ? {} : { untilEmptyMs: o.untilEmptyMs }),
+      ...(o.participant === undefined ? {} : { participant: o.participant }),
+    }),
+    onStatus: o.onStatus ?? (() => undefined),
+    onNotice: o.onNotice ?? (() => undefined),
+  });
+  follow(o.stop, () => child.stop());
+  follow(o.skip, () => child.skip());
+  const done = await child.done;
+  const manifest = await finish(directory);
+  const failure = done.error && new RoomtapError(errorCode(done.error.code), done.error.message, hintOf(done.error));
+  if (failure && manifest.files.length === 0) throw failure;
+  if (failure) o.onNotice?.({ level: "error", text: failure.message });
+  return resultOf(directory, manifest, done.exit);
+}
+
+/** Completes what a killed child left behind and writes the manifest. */
+async function finish(directory: string): Promise<Manifest> {
+  if (!existsSync(directory)) return manifestOf([]);
+  await recoverSession(directory);
+  const manifest = manifestOf(readJournal(directory));
+  writeManifest(directory, manifest);
+  return manifest;
+}
+
+function resultOf(directory: string, manifest: Manifest, exit: ExitCodeValue): RecordResult {
+  const files = manifest.files.map((f) => ({
+    path: join(directory, f.path),
+    participant: f.participant,
+    format: f.format,
+    durationMs: f.durationMs,
+    bytes: f.bytes,
+    tracks: f.tracks,
+  }));
+  const code = exit === ExitCode.ok && files.length === 0 ? ExitCode.noMedia : exit;
+  return { session: directory, files, exit: code };
+}
+
+/**
+ * A fresh session directory's path under `out`, named after the room and the time. It is made when the room is
+ * joined; here only `out` is tried, so that a recording does not fail after the call.
+ */
+function sessionDirectory(out: string, room: string): string {
+  try {
+    mkdirSync(out, { recursive: true });
+    const probe = join(out, `.roomtap-${process.pid}-${Date.now()}`);
+    writeFileSync(probe, "");
+    rmSync(probe);
+  } catch (cause) {
+    throw new RoomtapError("output-unwritable", `cannot write to ${out}`, {
+      hint: "choose another directory with --out, or check permissions and free space",
+      cause,
+    });
+  }
+  const name = room.replace(/[?#].*$/, "").replace(/\/+$/, "").split("/").at(-1) ?? "";
+  const stem = fileStem(decode(name), "room");
+  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z").replace(/:/g, "");
+  let path = join(out, `${stem}-${time}`);
+  for (let n = 2; existsSync(path); n++) path = join(out, `${stem}-${time}-${n}`);
+  return path;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function follow(signal: AbortSignal | undefined, cb: () => void): void {
+  if (signal?.aborted) cb();
+  else signal?.addEventListener("abort", cb, { once: true });
+}
+
+function errorCode(code: string): keyof typeof errorExit {
+  return code in errorExit ? (code as keyof typeof errorExit) : "internal";
+}
+
+function hintOf(e: { readonly hint?: string }): { hint?: string } {
+  return e.hint === undefined ? {} : { hint: e.hint };
+}

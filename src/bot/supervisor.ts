@@ -1,0 +1,178 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { Backoff } from "../core/backoff.ts";
+import { ExitCode } from "../core/fault.ts";
+import type { DoneMessage, FromChild, Job, NoticeMessage, StatusMessage, ToChild } from "./job.ts";
+
+/** A child reports every second; this long without a word it hangs. */
+const SILENCE_MS = 6000;
+/** Loading the addon on a busy machine takes its time. */
+const START_MS = 20_000;
+/** This much CPU time without a single packet, for this long, is a spinning native thread. */
+const SPIN_WINDOW_MS = 10_000;
+const SPIN_SHARE = 0.9;
+/** Attempts in a row that never got into the room. */
+const MAX_FAILED_STARTS = 3;
+/** What a child says on stderr, kept for the error message. */
+const STDERR_TAIL = 2000;
+
+/** A supervised child process. */
+export type Supervised = {
+  /** Resolves once, when the work is over. Never rejects. */
+  readonly done: Promise<DoneMessage>;
+  /** Finish the files, leave, end. */
+  stop(): void;
+  /** Do not wait for conversions. */
+  skip(): void;
+  /** Process id of the running child, for tests and status. */
+  readonly pid: number | undefined;
+};
+
+/** Options of `supervise`. */
+export type SuperviseOptions = {
+  /** The work for an attempt; `elapsedMs`: media time that earlier attempts recorded. */
+  readonly job: (attempt: number, elapsedMs: number) => Job;
+  readonly onStatus: (status: StatusMessage) => void;
+  readonly onNotice: (notice: NoticeMessage) => void;
+};
+
+/**
+ * Runs a job in a child process and starts it again when it dies or hangs: a native abort costs one part of
+ * one recording, not the session.
+ */
+export function supervise(o: SuperviseOptions): Supervised {
+  const supervisor = new Supervisor(o);
+  supervisor.start();
+  return supervisor;
+}
+
+class Supervisor implements Supervised {
+  readonly done: Promise<DoneMessage>;
+  readonly #o: SuperviseOptions;
+  readonly #backoff = new Backoff({ baseMs: 200, capMs: 2000, random: Math.random });
+  #resolve: (m: DoneMessage) => void = () => undefined;
+  #child: ChildProcess | undefined;
+  #attempt = 0;
+  #failedStarts = 0;
+  #elapsedBefore = 0;
+  #last: StatusMessage | undefined;
+  #heardAt = 0;
+  #spin: { at: number; packets: number; cpuMs: number } | undefined;
+  #finished: DoneMessage | undefined;
+  #stopping = false;
+  #stderr = "";
+  #watchdog: NodeJS.Timeout | undefined;
+  #restart: NodeJS.Timeout | undefined;
+
+  constructor(o: SuperviseOptions) {
+    this.#o = o;
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    const child = fork(fileURLToPath(new URL("./child.js", import.meta.url)), [], {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      execArgv: [],
+    });
+    this.#child = child;
+    this.#last = undefined;
+    this.#spin = undefined;
+    this.#stderr = "";
+    this.#heardAt = Date.now() + START_MS - SILENCE_MS;
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL);
+    });
+    child.on("message", (m) => this.#onMessage(m as FromChild));
+    child.on("error", () => undefined);
+    child.on("close", (code, signal) => this.#onClose(code, signal));
+    this.#send({ t: "start", job: this.#o.job(this.#attempt, this.#elapsedBefore) });
+    this.#watchdog = setInterval(() => this.#watch(), 1000);
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    if (this.#restart !== undefined) {
+      clearTimeout(this.#restart);
+      this.#end({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
+    } else this.#send({ t: "stop" });
+  }
+
+  skip(): void {
+    this.#send({ t: "skip" });
+  }
+
+  #send(m: ToChild): void {
+    // A child that just died answers with its close event.
+    if (this.#child?.connected) this.#child.send(m, () => undefined);
+  }
+
+  #onMessage(m: FromChild): void {
+    this.#heardAt = Date.now();
+    switch (m.t) {
+      case "status":
+        this.#last = m;
+        this.#o.onStatus({ ...m, elapsedMs: m.elapsedMs });
+        if (m.phase !== "joining") this.#failedStarts = 0;
+        break;
+      case "notice":
+        this.#o.onNotice(m);
+        break;
+      case "done":
+        this.#finished = m;
+    }
+  }
+
+  #onClose(code: number | null, signal: NodeJS.Signals | null): void {
+    clearInterval(this.#watchdog);
+    this.#child = undefined;
+    if (this.#finished) return this.#end(this.#finished);
+    const how = signal ? `by ${signal}` : `with code ${code}`;
+    this.#elapsedBefore = this.#last?.elapsedMs ?? this.#elapsedBefore;
+    if (this.#stopping) return this.#end({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
+    if (this.#last === undefined || this.#last.phase === "joining") this.#failedStarts++;
+    if (this.#failedStarts >= MAX_FAILED_STARTS) {
+      const said = this.#stderr.trim().split("\n").at(-1) ?? "";
+      const error = {
+        code: "child-failed",
+        message: `the media process ended ${how} ${MAX_FAILED_STARTS} times${said ? `: ${said.slice(0, 200)}` : ""}`,
+        hint: "does the native addon load on this machine? try: node -e \"import('node-datachannel')\"",
+      };
+      return this.#end({ t: "done", exit: ExitCode.unexpected, error, elapsedMs: this.#elapsedBefore });
+    }
+    this.#attempt++;
+    this.#o.onNotice({ t: "notice", level: "warn", text: `the media process ended ${how}; rejoining` });
+    this.#restart = setTimeout(() => {
+      this.#restart = undefined;
+      this.start();
+    }, this.#backoff.next());
+  }
+
+  #watch(): void {
+    const now = Date.now();
+    if (now - this.#heardAt > SILENCE_MS) return this.#kill("it does not answer");
+    const last = this.#last;
+    if (!last) return;
+    const spin = this.#spin;
+    if (!spin || spin.packets !== last.packets) {
+      this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
+    } else if (now - spin.at > SPIN_WINDOW_MS) {
+      if (last.cpuMs - spin.cpuMs > SPIN_SHARE * (now - spin.at)) this.#kill("it burns a core and handles nothing");
+      this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
+    }
+  }
+
+  #kill(why: string): void {
+    this.#o.onNotice({ t: "notice", level: "warn", text: `the media process is stuck (${why}) and is replaced` });
+    this.#child?.kill("SIGKILL");
+  }
+
+  #end(m: DoneMessage): void {
+    this.#resolve(m);
+  }
+}

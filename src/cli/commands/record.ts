@@ -1,0 +1,107 @@
+import { Command, Option } from "commander";
+import type { OutputFormat } from "../../bot/job.ts";
+import { type RecordResult, record } from "../../bot/record.ts";
+import { ExitCode } from "../../core/fault.ts";
+import { type CommandContext, onInterrupt } from "../context.ts";
+import { renderStatus } from "../status.ts";
+import { formatBytes, formatElapsed, parseDuration, parseSize, shown } from "../units.ts";
+
+type RecordFlags = {
+  out: string;
+  format: OutputFormat;
+  duration?: number;
+  untilEmpty?: number;
+  participant?: string;
+  name: string;
+  token?: string;
+  insecure?: boolean;
+  maxBitrate: number;
+  ffmpeg?: string;
+  json?: boolean;
+};
+
+/** `roomtap record`. */
+export function recordCommand(context: CommandContext): Command {
+  return new Command("record")
+    .description("Join a room as a receive-only peer and record every participant into a file of their own.")
+    .argument("<room>", "room address: ws://host:port/ROOM, or the link of its page")
+    .addOption(new Option("--out <dir>", "directory for the session").default("recordings").env("ROOMTAP_OUT"))
+    .addOption(
+      new Option("--format <format>", "container; auto: WebM where it can hold the codecs, else Matroska")
+        .choices(["auto", "webm", "mkv", "mp4"])
+        .default("auto")
+        .env("ROOMTAP_FORMAT"),
+    )
+    .option("--duration <time>", "stop after this much media, like 30s or 1h", parseDuration)
+    .option("--until-empty <time>", "stop when the room has been empty for this long", parseDuration)
+    .option("--participant <name>", "record only the participant of this name")
+    .addOption(new Option("--name <name>", "our name in the room").default("Roomtap recorder").env("ROOMTAP_NAME"))
+    .addOption(new Option("--token <token>", "room token").env("ROOMTAP_TOKEN"))
+    .option("--insecure", "accept any TLS certificate of the room server")
+    .addOption(
+      new Option("--max-bitrate <rate>", "ceiling for each incoming video, bit/s")
+        .default(4_000_000, "4M")
+        .argParser(parseSize)
+        .env("ROOMTAP_MAX_BITRATE"),
+    )
+    .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
+    .option("--json", "print the result as JSON on stdout")
+    .addHelpText(
+      "after",
+      `
+Files appear under --out in one directory per session, with a manifest.json. Ctrl-C once finishes
+them; a second Ctrl-C skips conversions that take long (what was received is kept).
+
+Examples:
+  roomtap record ws://127.0.0.1:8080/standup
+  roomtap record ws://127.0.0.1:8080/standup --format mp4 --until-empty 1m
+  roomtap record wss://rooms.example.org/standup --token "$T" --duration 30m --json`,
+    )
+    .action(async (room: string, flags: RecordFlags) => {
+      const { out } = context;
+      const stop = new AbortController();
+      const skip = new AbortController();
+      const release = onInterrupt((count) => {
+        if (count === 1) stop.abort();
+        else if (count === 2) skip.abort();
+        else process.exit(ExitCode.interrupted);
+      });
+      try {
+        const result = await record({
+          room,
+          out: flags.out,
+          format: flags.format,
+          name: flags.name,
+          maxBitrate: flags.maxBitrate,
+          stop: stop.signal,
+          skip: skip.signal,
+          onStatus: (status) => out.live(() => renderStatus(status, out)),
+          onNotice: (notice) => out.line(`${notice.level === "info" ? "" : `${notice.level}: `}${notice.text}`),
+          ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
+          ...(flags.untilEmpty === undefined ? {} : { untilEmptyMs: flags.untilEmpty }),
+          ...(flags.participant === undefined ? {} : { participant: flags.participant }),
+          ...(flags.token === undefined ? {} : { token: flags.token }),
+          ...(flags.insecure === undefined ? {} : { insecure: flags.insecure }),
+          ...(flags.ffmpeg === undefined ? {} : { ffmpeg: flags.ffmpeg }),
+        });
+        out.settle();
+        if (flags.json) out.result(JSON.stringify(result, null, 2));
+        else printResult(result, context);
+        context.exit(result.exit);
+      } finally {
+        release();
+      }
+    });
+}
+
+function printResult(result: RecordResult, { out }: CommandContext): void {
+  for (const file of result.files) {
+    const tracks = file.tracks.map((t) => (t.width ? `${t.codec} ${t.width}x${t.height}` : t.codec)).join(" + ");
+    out.result(`${file.path}  ${formatElapsed(file.durationMs)}  ${formatBytes(file.bytes)}  ${tracks}`);
+    out.line(`  ${shown(file.participant)}`);
+  }
+  if (result.files.length === 0) {
+    out.line("error: joined, but no media came");
+    out.line("hint: was anyone in the room with camera or microphone on?");
+  }
+}

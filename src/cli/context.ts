@@ -1,0 +1,21 @@
+import type { ExitCodeValue } from "../core/fault.ts";
+import type { Output } from "./output.ts";
+
+/** What a command gets from the program, and how it says how it ended. */
+export type CommandContext = {
+  readonly out: Output;
+  /** Sets the process's exit code; the last one said counts. */
+  exit(code: ExitCodeValue): void;
+};
+
+/** Calls back on SIGINT and SIGTERM with how many came so far; returns how to stop listening. */
+export function onInterrupt(cb: (count: number) => void): () => void {
+  let count = 0;
+  const listener = () => cb(++count);
+  process.on("SIGINT", listener);
+  process.on("SIGTERM", listener);
+  return () => {
+    process.off("SIGINT", listener);
+    process.off("SIGTERM", listener);
+  };
+}

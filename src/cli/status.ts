@@ -1,0 +1,49 @@
+import type { StatusMessage, TrackStatus } from "../bot/job.ts";
+import type { Output } from "./output.ts";
+import { formatBitrate, formatBytes, formatElapsed, shown } from "./units.ts";
+
+const phases: Record<StatusMessage["phase"], string> = {
+  joining: "joining",
+  waiting: "in the room, waiting for media",
+  recording: "recording",
+  publishing: "publishing",
+  finishing: "finishing files",
+};
+
+/** Live status for people: one line of state, then one per participant and track. */
+export function renderStatus(s: StatusMessage, out: Pick<Output, "color" | "interactive">): string {
+  const paint = (code: number, text: string) => (out.color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const mark = s.phase === "recording" ? paint(31, "●") : paint(36, "○");
+  const progress = s.progress === undefined ? "" : ` ${progressBar(s.progress)}`;
+  const lines = [`${mark} ${phases[s.phase]} ${formatElapsed(s.elapsedMs)}${progress}`];
+  for (const p of s.participants) {
+    const disk = p.bytesOnDisk > 0 ? `  ${formatBytes(p.bytesOnDisk)} on disk` : "";
+    lines.push(`  ${paint(1, shown(p.name))}${p.connected ? "" : paint(33, "  connecting")}${disk}`);
+    for (const t of p.tracks) lines.push(`    ${trackLine(t)}`);
+  }
+  return out.interactive ? lines.join("\n") : plain(s);
+}
+
+function trackLine(t: TrackStatus): string {
+  const size = t.width === undefined ? "" : ` ${t.width}x${t.height}`;
+  const keyframes = t.kind === "video" ? `  ${t.keyframes} keyframes` : "";
+  const recovered = t.recovered > 0 ? `  ${t.recovered} recovered` : "";
+  const loss = `${(100 * t.loss).toFixed(t.loss > 0 && t.loss < 0.1 ? 1 : 0)} % lost`;
+  return `${t.source.padEnd(10)} ${t.codec}${size}  ${formatBitrate(t.bitrate)}  ${loss}${recovered}${keyframes}`;
+}
+
+/** One line for a pipe. */
+function plain(s: StatusMessage): string {
+  const people = s.participants.map((p) => {
+    const tracks = p.tracks.map((t) => `${t.codec} ${formatBitrate(t.bitrate)} ${(100 * t.loss).toFixed(1)}% lost`);
+    return `${shown(p.name)} [${tracks.join(", ")}] ${formatBytes(p.bytesOnDisk)}`;
+  });
+  const progress = s.progress === undefined ? "" : ` ${Math.round(100 * s.progress)}%`;
+  return [`${phases[s.phase]} ${formatElapsed(s.elapsedMs)}${progress}`, ...people].join("  ");
+}
+
+function progressBar(share: number): string {
+  const width = 20;
+  const full = Math.round(width * Math.min(1, Math.max(0, share)));
+  return `${"█".repeat(full)}${"░".repeat(width - full)} ${Math.round(100 * share)} %`;
+}

@@ -1,0 +1,59 @@
+import { RoomtapError } from "../core/fault.ts";
+
+/** Reads a duration like `500ms`, `30s`, `5m`, `2h`; a bare number is seconds. Milliseconds. */
+export function parseDuration(text: string): number {
+  const m = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[m?.[2] ?? "s"] ?? 1000;
+  const value = Number(m?.[1]) * unit;
+  if (!m || !(value > 0) || value > 30 * 86_400_000) {
+    throw new RoomtapError("usage", `not a duration: ${shown(text)}`, { hint: "write it like 500ms, 30s, 5m or 2h" });
+  }
+  return Math.round(value);
+}
+
+/** Reads a size or rate like `64k`, `2M`, `2.5M`; k and M are 1000 and 1000000. */
+export function parseSize(text: string): number {
+  const m = /^(\d+(?:\.\d+)?)([kKmMgG])?$/.exec(text.trim());
+  const unit = { k: 1e3, m: 1e6, g: 1e9 }[m?.[2]?.toLowerCase() ?? ""] ?? 1;
+  const value = Number(m?.[1]) * unit;
+  if (!m || !(value > 0) || value > 1e15) {
+    throw new RoomtapError("usage", `not a size: ${shown(text)}`, { hint: "write it like 64k or 2M" });
+  }
+  return Math.round(value);
+}
+
+/** Reads a TCP port, 0 for any free one. */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text.trim()) || port > 65_535) {
+    throw new RoomtapError("usage", `not a port: ${shown(text)}`, { hint: "ports are 1 to 65535; 0 takes a free one" });
+  }
+  return port;
+}
+
+/** `1:02:03` or `2:03` of a number of milliseconds. */
+export function formatElapsed(ms: number): string {
+  const s = Math.floor(ms / 1000);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const h = Math.floor(s / 3600);
+  const rest = `${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+  return h > 0 ? `${h}:${rest}` : rest;
+}
+
+/** `1.5 MB` of a number of bytes. */
+export function formatBytes(n: number): string {
+  if (n < 1000) return `${n} B`;
+  if (n < 1e6) return `${(n / 1e3).toFixed(0)} kB`;
+  return n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`;
+}
+
+/** `1.7 Mbit/s` of a number of bits per second. */
+export function formatBitrate(bps: number): string {
+  return bps < 1e6 ? `${(bps / 1e3).toFixed(0)} kbit/s` : `${(bps / 1e6).toFixed(2)} Mbit/s`;
+}
+
+/** Text from outside made fit for a terminal: one line, no control characters, at most 80 of them. */
+export function shown(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?").slice(0, 80);
+}

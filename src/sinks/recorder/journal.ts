@@ -1,0 +1,133 @@
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { RoomtapError } from "../../core/fault.ts";
+import type { CodecName, MediaKind, TrackSource } from "../../core/frame.ts";
+
+/** Name of the session journal inside the session directory. */
+export const JOURNAL_FILE = "journal.jsonl";
+
+/** Container of a finished file. */
+export type FileFormat = "webm" | "mkv" | "mp4";
+
+/** One track of a finished file. */
+export type FileTrack = {
+  readonly kind: MediaKind;
+  readonly codec: CodecName | "aac";
+  /** Frames of video, packets of audio. */
+  readonly frames: number;
+  readonly width?: number;
+  readonly height?: number;
+};
+
+/** A file that is being written. */
+export type FileOpened = {
+  readonly t: "file-open";
+  /** Identifies the file within the session. */
+  readonly id: string;
+  /** What is written now; played or repaired when the recorder dies. */
+  readonly temp: string;
+  /** Stem of the final name. */
+  readonly stem: string;
+  /** Container asked for. */
+  readonly format: FileFormat;
+  readonly participant: string;
+  readonly participantId: string;
+  readonly source: TrackSource;
+  /** Milliseconds since the session's start. */
+  readonly startMs: number;
+};
+
+/** A file under its final name. */
+export type FileClosed = {
+  readonly t: "file-close";
+  readonly id: string;
+  readonly path: string;
+  readonly format: FileFormat;
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly tracks: readonly FileTrack[];
+  /** The recorder died while writing it and it was completed afterwards. */
+  readonly recovered?: true;
+};
+
+/** One line of the session journal. The manifest is made from them. */
+export type JournalEntry =
+  | {
+      readonly t: "session";
+      readonly version: 1;
+      readonly room: string;
+      /** Unix milliseconds of this attempt's start. */
+      readonly startedAt: number;
+      readonly attempt: number;
+    }
+  | { readonly t: "participant"; readonly id: string; readonly name: string; readonly joinedMs: number }
+  | { readonly t: "participant-left"; readonly id: string; readonly leftMs: number }
+  | FileOpened
+  /** The media of a file is complete on disk; a conversion may follow. */
+  | { readonly t: "file-complete"; readonly id: string }
+  | FileClosed
+  | { readonly t: "size"; readonly id: string; readonly atMs: number; readonly width: number; readonly height: number }
+  | {
+      readonly t: "gap";
+      readonly id: string;
+      readonly kind: MediaKind;
+      readonly fromMs: number;
+      readonly toMs: number;
+      readonly cause: "loss" | "silence" | "disk";
+    }
+  | { readonly t: "statistics"; readonly participantId: string; readonly tracks: readonly Record<string, unknown>[] }
+  | { readonly t: "end"; readonly atMs: number };
+
+/** Appends to the session journal, a line at a time, so that a killed process loses nothing it said. */
+export class Journal {
+  readonly #path: string;
+  #fd: number | undefined;
+
+  /** Opens (or creates) the journal of a session directory. Throws a RoomtapError `output-unwritable`. */
+  constructor(directory: string) {
+    this.#path = join(directory, JOURNAL_FILE);
+    try {
+      this.#fd = openSync(this.#path, "a", 0o644);
+    } catch (cause) {
+      throw new RoomtapError("output-unwritable", `cannot write ${this.#path}`, {
+        hint: "choose another directory with --out",
+        cause,
+      });
+    }
+  }
+
+  /** Adds an entry. A full disk loses the line, not the program: the media files tell the rest. */
+  append(entry: JournalEntry): void {
+    if (this.#fd === undefined) return;
+    try {
+      writeSync(this.#fd, `${JSON.stringify(entry)}\n`);
+    } catch {
+      // The disk's failure is reported where media is written.
+    }
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+/** All entries of a session's journal; a torn last line is skipped. Empty when there is none. */
+export function readJournal(directory: string): JournalEntry[] {
+  let text: string;
+  try {
+    text = readFileSync(join(directory, JOURNAL_FILE), "utf8");
+  } catch {
+    return [];
+  }
+  const out: JournalEntry[] = [];
+  for (const line of text.split("\n")) {
+    try {
+      if (line !== "") out.push(JSON.parse(line) as JournalEntry);
+    } catch {
+      // The line that was being written when the process died.
+    }
+  }
+  return out;
+}

@@ -1,0 +1,92 @@
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TrackSource } from "../../core/frame.ts";
+import type { FileClosed, FileFormat, FileOpened, FileTrack, JournalEntry } from "./journal.ts";
+
+/** Name of the manifest inside the session directory. */
+export const MANIFEST_FILE = "manifest.json";
+
+/** A finished file in the manifest. */
+export type ManifestFile = {
+  /** Relative to the session directory. */
+  readonly path: string;
+  readonly participant: string;
+  readonly participantId: string;
+  readonly source: TrackSource;
+  readonly format: FileFormat;
+  /** Where the file starts on the session's timeline. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly tracks: readonly FileTrack[];
+  readonly recovered?: true;
+};
+
+/** Everything about a session, for programs. */
+export type Manifest = {
+  readonly version: 1;
+  readonly room: string;
+  /** ISO 8601. Time zero of every `...Ms`. */
+  readonly startedAt: string;
+  /** Times the recorder had to start again. */
+  readonly restarts: number;
+  /** False while files are missing that were begun. */
+  readonly complete: boolean;
+  readonly participants: readonly { id: string; name: string; joinedMs: number; leftMs?: number }[];
+  readonly files: readonly ManifestFile[];
+  readonly sizes: readonly { path: string; atMs: number; width: number; height: number }[];
+  readonly gaps: readonly { path: string; kind: string; fromMs: number; toMs: number; cause: string }[];
+  readonly statistics: readonly { participantId: string; tracks: readonly Record<string, unknown>[] }[];
+};
+
+/** The manifest that a journal amounts to. */
+export function manifestOf(entries: readonly JournalEntry[]): Manifest {
+  const sessions = entries.filter((e) => e.t === "session");
+  const opened = entries.filter((e) => e.t === "file-open");
+  const closed = new Map(entries.filter((e) => e.t === "file-close").map((e) => [e.id, e]));
+  const left = new Map(entries.filter((e) => e.t === "participant-left").map((e) => [e.id, e.leftMs]));
+  const files = opened.flatMap((o) => {
+    const c = closed.get(o.id);
+    return c ? [file(o, c)] : [];
+  });
+  const path = (id: string) => closed.get(id)?.path ?? "";
+  return {
+    version: 1,
+    room: sessions[0]?.room ?? "",
+    startedAt: new Date(sessions[0]?.startedAt ?? 0).toISOString(),
+    restarts: Math.max(0, sessions.length - 1),
+    complete: files.length === opened.length,
+    participants: entries
+      .filter((e) => e.t === "participant")
+      .map(({ id, name, joinedMs }) => {
+        const leftMs = left.get(id);
+        return { id, name, joinedMs, ...(leftMs === undefined ? {} : { leftMs }) };
+      }),
+    files,
+    sizes: entries.filter((e) => e.t === "size").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
+    gaps: entries.filter((e) => e.t === "gap").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
+    statistics: entries.filter((e) => e.t === "statistics").map(({ t: _, ...e }) => e),
+  };
+}
+
+function file(o: FileOpened, c: FileClosed): ManifestFile {
+  return {
+    path: c.path,
+    participant: o.participant,
+    participantId: o.participantId,
+    source: o.source,
+    format: c.format,
+    startMs: o.startMs,
+    durationMs: c.durationMs,
+    bytes: c.bytes,
+    tracks: c.tracks,
+    ...(c.recovered ? { recovered: true as const } : {}),
+  };
+}
+
+/** Writes the manifest whole or not at all. */
+export function writeManifest(directory: string, manifest: Manifest): void {
+  const path = join(directory, MANIFEST_FILE);
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(manifest, null, 2)}\n`);
+  renameSync(`${path}.tmp`, path);
+}
