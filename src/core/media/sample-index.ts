@@ -7,7 +7,7 @@ export type AudioSample = {
   readonly time: number;
   /** Octets. */
   readonly size: number;
-  /** -dBov, 0 loudest to 127 silence (RFC 6464); absent: not known, sent as silence. */
+  /** -dBov, 0 loudest to 127 silence (RFC 6464); absent: not known, and not sent. */
   readonly audioLevel?: number;
 };
 

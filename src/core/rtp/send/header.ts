@@ -43,31 +43,35 @@ export class SendHeader {
   readonly overhead: number;
   readonly #plain: readonly ExtensionElement[];
   readonly #identified: readonly ExtensionElement[];
+  readonly #levelled: readonly ExtensionElement[];
+  readonly #both: readonly ExtensionElement[];
   readonly #repair: readonly ExtensionElement[];
-  readonly #level = new Uint8Array([SILENCE]);
+  readonly #level = new Uint8Array(1);
 
   constructor(ids: SendExtensionIds, identity: StreamIdentity) {
     this.ids = ids;
-    const stamped = [
-      ...element(ids.absSendTime, new Uint8Array(3)),
-      ...element(ids.transportCc, new Uint8Array(2)),
-    ];
     const level = element(ids.audioLevel, this.#level);
     const mid = identity.mid === undefined ? [] : element(ids.mid, asciiBytes(identity.mid));
     const rid = identity.rid === undefined ? undefined : asciiBytes(identity.rid);
-    this.#plain = [...stamped, ...level];
+    this.#plain = [
+      ...element(ids.absSendTime, new Uint8Array(3)),
+      ...element(ids.transportCc, new Uint8Array(2)),
+    ];
+    this.#levelled = [...this.#plain, ...level];
     this.#identified = [...this.#plain, ...mid, ...(rid ? element(ids.rid, rid) : [])];
-    this.#repair = [...stamped, ...mid, ...(rid ? element(ids.repairedRid, rid) : [])];
-    this.overhead = Math.max(headerSize(this.#identified), headerSize(this.#repair) + 2);
+    this.#both = [...this.#identified, ...level];
+    this.#repair = [...this.#plain, ...mid, ...(rid ? element(ids.repairedRid, rid) : [])];
+    this.overhead = Math.max(headerSize(this.#both), headerSize(this.#repair) + 2);
   }
 
   /**
-   * Elements of a media packet, valid until the next call. `identify` adds MID and RID; `audioLevel` is the
-   * level in -dBov (0 loudest, 127 silence) with the voice bit set for anything louder than silence.
+   * Elements of a media packet, valid until the next call. `identify` adds MID and RID; `audioLevel` in -dBov
+   * (0 loudest, 127 silence) adds the level, with the voice bit for anything louder than silence.
    */
-  media(identify: boolean, audioLevel = SILENCE): readonly ExtensionElement[] {
+  media(identify: boolean, audioLevel: number | undefined): readonly ExtensionElement[] {
+    if (audioLevel === undefined) return identify ? this.#identified : this.#plain;
     this.#level[0] = (audioLevel < SILENCE ? 0x80 : 0) | (audioLevel & 0x7f);
-    return identify ? this.#identified : this.#plain;
+    return identify ? this.#both : this.#levelled;
   }
 
   /** Elements of a retransmission: MID, and the RID as repaired RID (RFC 8852 section 3.2). */

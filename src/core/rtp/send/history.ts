@@ -13,7 +13,8 @@ export type SentPacket = {
   resentAt: Millis | undefined;
 };
 
-const DEFAULT_CAPACITY = 1024;
+/** Two seconds at 1000 packets/s. */
+const DEFAULT_CAPACITY = 2048;
 const DEFAULT_MAX_AGE_MS = 2000;
 
 /**

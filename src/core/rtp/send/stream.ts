@@ -27,7 +27,7 @@ export type OutgoingPayload = {
   readonly mediaTimeUs: number;
   /** Name the stream (MID, RID) even after it was acknowledged: packets of video keyframes. */
   readonly identify: boolean;
-  /** -dBov, 0..127 (RFC 6464); absent: silence. */
+  /** -dBov, 0..127 (RFC 6464); absent: not known, and not sent. */
   readonly audioLevel?: number | undefined;
 };
 

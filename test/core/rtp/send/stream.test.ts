@@ -165,6 +165,14 @@ describe("an outgoing stream", () => {
     expect(extensions(p.bytes).get(1)).toBe((0x80 | 30).toString(16));
   });
 
+  it("sends the audio level where it is known, with the voice bit unless it is silence", () => {
+    const s = stream();
+    const level = (audioLevel?: number) => extensions(s.packet({ ...media(5), audioLevel }).bytes).get(1);
+    expect([level(0), level(30), level(127), level()]).toEqual(["80", "9e", "7f", undefined]);
+    s.acknowledge();
+    expect([level(5), level()]).toEqual(["85", undefined]);
+  });
+
   it("stamps only what was negotiated, and nothing where nothing was", () => {
     const only = { transportCc: 5 };
     const s = new RtpSendStream({
@@ -196,7 +204,7 @@ describe("an outgoing stream", () => {
     for (const rid of [undefined, "h", "a-long-rid-name"])
       for (const rtx of [true, false]) {
         const s = stream({ rtx, rid });
-        const p = s.packet(media(0, 0, true));
+        const p = s.packet({ ...media(0, 0, true), audioLevel: 1 });
         expect(p.bytes.length).toBeLessThanOrEqual(s.header.overhead);
         expect(s.repeat(p).length).toBeLessThanOrEqual(s.header.overhead);
       }
