@@ -7,7 +7,7 @@ import type { Ntp } from "../time.ts";
  * undefined when its length is not one of the extension's.
  */
 
-const MS_TO_6_18 = 2 ** 18 / 1000;
+const TICKS_PER_MS = 2 ** 18 / 1000;
 const Q32 = 2 ** 32;
 
 /** Audio level of RFC 6464: `level` in -dBov, 0 (loudest) to 127 (silence). */
@@ -25,10 +25,10 @@ export function readAbsSendTime(b: Uint8Array, offset: number, length: number): 
   return length === 3 ? u24(b, offset) : undefined;
 }
 
-/** The element for a local time in milliseconds from any origin. */
-export function writeAbsSendTime(ms: number): Uint8Array {
+/** The element for a send time of 24 bits. */
+export function writeAbsSendTime(value: number): Uint8Array {
   const b = new Uint8Array(3);
-  putU24(b, 0, Math.floor((ms % 64_000) * MS_TO_6_18));
+  putU24(b, 0, value);
   return b;
 }
 
@@ -99,6 +99,6 @@ export class AbsSendTimeUnwrapper {
     const last = this.#last ?? value;
     this.#last = value;
     this.#ticks += ((value - last) << 8) >> 8;
-    return this.#ticks / MS_TO_6_18;
+    return this.#ticks / TICKS_PER_MS;
   }
 }

@@ -1,4 +1,4 @@
-import { type Millis, type Ntp, ntpMid32 } from "../time.ts";
+import type { Millis } from "../time.ts";
 
 const DEFAULT_MS = 100;
 const MIN_MS = 20;
@@ -7,21 +7,6 @@ const MAX_MS = 1000;
 const WEIGHT = 0.75;
 /** While an echo is this fresh, guesses from repairs are not needed. */
 const ECHO_LIFETIME_MS = 10_000;
-/** An echo that says more than this is broken, not slow. */
-const MAX_PLAUSIBLE_MS = 60_000;
-
-/**
- * Round trip in milliseconds from an echo of one of our timestamps: `last` the middle 32 bits of its NTP
- * time, `delay` how long the other side held it, in 1/65536 s (DLRR of RFC 3611 section 4.5, LSR and DLSR of
- * RFC 3550 section 6.4.1). undefined: nothing was echoed or the numbers cannot be.
- */
-export function echoRoundTrip(now: Ntp, last: number, delay: number): number | undefined {
-  if (last === 0) return undefined;
-  const ms = (((ntpMid32(now) - last - delay) | 0) * 1000) / 65536;
-  // Rounding and clock steps may take a short round trip below zero.
-  if (ms < -1000 || ms > MAX_PLAUSIBLE_MS) return undefined;
-  return Math.max(0, ms);
-}
 
 /** Smoothed round trip to one peer. Echoes of timestamps count; repairs are a stand-in until one comes. */
 export class RttEstimator {
@@ -39,7 +24,10 @@ export class RttEstimator {
     return this.#measured;
   }
 
-  /** Takes a round trip measured by an echo (`echoRoundTrip`). */
+  /**
+   * Takes a round trip measured by the echo of one of our timestamps: DLRR (RFC 3611 section 4.5), or LSR and
+   * DLSR of a report on a stream of ours (RFC 3550 section 6.4.1).
+   */
   onEcho(ms: number, now: Millis): void {
     this.#echoAt = now;
     this.#add(ms);

@@ -1,0 +1,53 @@
+import { TsUnwrapper, tsDiff } from "../serial.ts";
+import type { Millis } from "../time.ts";
+
+/** A step of media time this long ... */
+const JUMP_SECONDS = 30;
+/** ... within this little real time is an outlier. */
+const QUIET_MS = 2000;
+
+/**
+ * Unwrapped RTP timestamps of one stream, without the stray values (often 0) that some servers let slip
+ * into a stream. One such packet is dropped; two in a row that agree are a new clock.
+ */
+export class TimestampGuard {
+  readonly #jump: number;
+  readonly #unwrapper = new TsUnwrapper();
+  #last = 0;
+  #lastAt: Millis | undefined;
+  #stray: number | undefined;
+  #epoch = 0;
+
+  /** `clockRate` of the stream in Hz. */
+  constructor(clockRate: number) {
+    this.#jump = JUMP_SECONDS * clockRate;
+  }
+
+  /** New clocks so far. When it grows, unwrapped timestamps do not compare with earlier ones. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Unwrapped timestamp of a packet, never negative; undefined: an outlier, drop the packet. */
+  accept(timestamp: number, arrival: Millis): number | undefined {
+    if (this.#lastAt !== undefined && Math.abs(tsDiff(timestamp, this.#last)) > this.#jump) {
+      const agrees = this.#stray !== undefined && Math.abs(tsDiff(timestamp, this.#stray)) <= this.#jump;
+      if (!agrees && arrival - this.#lastAt < QUIET_MS) {
+        this.#stray = timestamp;
+        return undefined;
+      }
+      this.restart();
+    }
+    this.#stray = undefined;
+    this.#last = timestamp;
+    this.#lastAt = arrival;
+    return this.#unwrapper.unwrap(timestamp);
+  }
+
+  /** The sender restarted: the next timestamp starts a new clock, whatever it is. */
+  restart(): void {
+    this.#epoch++;
+    this.#unwrapper.reset();
+    this.#lastAt = undefined;
+  }
+}
