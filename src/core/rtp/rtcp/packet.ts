@@ -41,6 +41,7 @@ export type SenderReport = {
   readonly reports: readonly ReportBlock[];
 };
 
+/** Receiver report (RFC 3550 section 6.4.2). */
 export type ReceiverReport = {
   readonly type: "rr";
   readonly ssrc: number;
@@ -53,6 +54,7 @@ export type SourceDescription = {
   readonly chunks: readonly { readonly ssrc: number; readonly cname?: string }[];
 };
 
+/** End of participation (RFC 3550 section 6.6): the streams that stop, and why if said. */
 export type Bye = { readonly type: "bye"; readonly ssrcs: readonly number[]; readonly reason?: string };
 
 /** Generic NACK (RFC 4585 section 6.2.1), 16-bit numbers in the order of the packet. */
