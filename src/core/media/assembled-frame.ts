@@ -1,6 +1,7 @@
 import type { Codec, JoinedFrame } from "../codecs/codec.ts";
 import type { Rotation } from "../frame.ts";
-import type { Millis } from "../time.ts";
+import { type Millis, millis } from "../time.ts";
+import type { FrameDraft } from "./packet-ring.ts";
 
 /** One received RTP packet of a track, in its own sequence space. */
 export type MediaPacket = {
@@ -73,4 +74,33 @@ export function emptyAssemblerStats(): AssemblerStats {
     duplicatePackets: 0,
     malformedPackets: 0,
   };
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Puts a frame together, field by field: spreading costs more than everything else done for a packet. */
+export function assembledFrame(
+  joined: JoinedFrame,
+  draft: FrameDraft,
+  rtpTime: number,
+  firstSeq: number,
+  lastSeq: number,
+  lostBefore: number,
+  rotation: Rotation | undefined,
+): AssembledFrame {
+  const frame: Mutable<AssembledFrame> = {
+    data: joined.data,
+    keyframe: joined.keyframe,
+    rtpTime,
+    firstSeq,
+    lastSeq,
+    lostBefore,
+    arrival: millis(draft.arrival),
+    discardable: draft.discardable,
+  };
+  if (joined.width !== undefined) frame.width = joined.width;
+  if (joined.height !== undefined) frame.height = joined.height;
+  if (joined.duration !== undefined) frame.duration = joined.duration;
+  if (rotation !== undefined) frame.rotation = rotation;
+  return frame;
 }

@@ -6,6 +6,7 @@ import {
   type AssembledFrame,
   type AssemblerOptions,
   type AssemblerStats,
+  assembledFrame,
   emptyAssemblerStats,
   type KeyframeReason,
   type MediaPacket,
@@ -332,10 +333,9 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     const first = ring.info(at);
     const rtpTime = ring.rtpTime(at);
     ring.gather(at, end, draft);
-    const { payloads, discardable } = draft;
-    const packets = payloads.length;
-    const joined = this.#depacketizer.join(payloads);
-    payloads.length = 0;
+    const packets = draft.payloads.length;
+    const joined = this.#depacketizer.join(draft.payloads);
+    draft.payloads.length = 0;
     for (let s = at; s <= end; s++) this.#consume(s);
     this.#rotation = draft.rotation ?? this.#rotation;
     this.#prevTime = rtpTime;
@@ -354,18 +354,9 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     }
     this.stats.frames++;
     if (joined.keyframe) this.stats.keyframes++;
-    const arrival = millis(draft.arrival);
-    const frame = {
-      ...joined,
-      rtpTime,
-      firstSeq: at,
-      lastSeq: end,
-      lostBefore: this.#lost,
-      arrival,
-      discardable,
-    };
+    const frame = assembledFrame(joined, draft, rtpTime, at, end, this.#lost, this.#rotation);
     this.#lost = 0;
-    return this.#rotation === undefined ? frame : { ...frame, rotation: this.#rotation };
+    return frame;
   }
 
   #countAbandoned(time: number | undefined): void {
