@@ -1,5 +1,5 @@
-import { shutDownNative } from "../peer/native.ts";
 import { ExitCode } from "../core/fault.ts";
+import { shutDownNative } from "../peer/native.ts";
 import type { FromChild, ToChild } from "./job.ts";
 import { PublishSession } from "./publish-session.ts";
 import { RecordSession } from "./record-session.ts";

@@ -1,4 +1,4 @@
-import type { ReceivedTrack } from "../core/media/connection-receiver.ts";
+import type { ReceivedTrack } from "../core/media/incoming-stream.ts";
 import type { Peer, RemoteTrack } from "../core/room.ts";
 import type { Millis } from "../core/time.ts";
 import type { LinkStatistics } from "../peer/host.ts";

@@ -94,7 +94,9 @@ export class PublishSession {
         this.#failure ??=
           error instanceof RoomtapError
             ? error
-            : new RoomtapError("internal", error instanceof Error ? error.message : String(error), { cause: error });
+            : new RoomtapError("internal", error instanceof Error ? error.message : String(error), {
+                cause: error,
+              });
       }
     } finally {
       for (const t of timers) clearInterval(t);
@@ -106,7 +108,9 @@ export class PublishSession {
       t: "done",
       exit: e ? e.exitCode : ExitCode.ok,
       elapsedMs: this.#elapsedMs(),
-      ...(e ? { error: { code: e.code, message: e.message, ...(e.hint === undefined ? {} : { hint: e.hint }) } } : {}),
+      ...(e
+        ? { error: { code: e.code, message: e.message, ...(e.hint === undefined ? {} : { hint: e.hint }) } }
+        : {}),
     };
   }
 
@@ -127,11 +131,16 @@ export class PublishSession {
   #onEvent(e: RoomEvent): void {
     if (e.t === "peer" && e.op === "join") this.#peers.set(e.peer.id, e.peer);
     else if (e.t === "peer") this.#peers.delete(e.peer.id);
-    else if (e.t === "signalling" && e.op === "lost") this.#notice("warn", `signalling lost: ${e.detail ?? ""}`);
+    else if (e.t === "signalling" && e.op === "lost")
+      this.#notice("warn", `signalling lost: ${e.detail ?? ""}`);
     else if (e.t === "link" && e.op === "down") {
-      this.#notice("warn", `connection to ${this.#peers.get(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`);
+      this.#notice(
+        "warn",
+        `connection to ${this.#peers.get(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`,
+      );
     } else if (e.t === "ended" && e.reason !== "left" && e.reason !== "room-closed") {
-      this.#failure ??= e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
+      this.#failure ??=
+        e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
     }
   }
 
@@ -163,7 +172,9 @@ export class PublishSession {
     try {
       writeSync(this.#sentLog, `${JSON.stringify(line)}\n`);
     } catch (cause) {
-      this.#failure ??= new RoomtapError("output-unwritable", "the sent log cannot be written any more", { cause });
+      this.#failure ??= new RoomtapError("output-unwritable", "the sent log cannot be written any more", {
+        cause,
+      });
       this.stop();
     }
   }
@@ -182,7 +193,11 @@ export class PublishSession {
     const now = monotonicNow();
     const cpu = process.cpuUsage();
     const links = host.statistics(now);
-    const phase: StatusMessage["phase"] = this.#finishing ? "finishing" : this.#joined ? "publishing" : "joining";
+    const phase: StatusMessage["phase"] = this.#finishing
+      ? "finishing"
+      : this.#joined
+        ? "publishing"
+        : "joining";
     this.#report({
       t: "status",
       phase,
@@ -230,10 +245,14 @@ function localTracks(job: PublishJob): LocalTrack[] {
   return out;
 }
 
-function outgoing(media: readonly NegotiatedMedia[], kind: "audio" | "video"): OutgoingTrackOptions | undefined {
+function outgoing(
+  media: readonly NegotiatedMedia[],
+  kind: "audio" | "video",
+): OutgoingTrackOptions | undefined {
   const m = media.find((x) => x.kind === kind && x.send);
   const send = m?.send;
-  const codec = send && codecByName(kind === "audio" ? "opus" : send.payload.codec === "h264" ? "h264" : "vp8");
+  const codec =
+    send && codecByName(kind === "audio" ? "opus" : send.payload.codec === "h264" ? "h264" : "vp8");
   if (!m || !send || !codec) return undefined;
   return {
     codec,
@@ -261,6 +280,9 @@ function openLog(path: string): number {
   try {
     return openSync(path, "w");
   } catch (cause) {
-    throw new RoomtapError("output-unwritable", `cannot write the sent log ${path}`, { hint: "check the directory", cause });
+    throw new RoomtapError("output-unwritable", `cannot write the sent log ${path}`, {
+      hint: "check the directory",
+      cause,
+    });
   }
 }

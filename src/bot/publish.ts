@@ -70,7 +70,11 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
   const done = await child.done;
   if (done.error) {
     const code = done.error.code in errorExit ? (done.error.code as keyof typeof errorExit) : "internal";
-    throw new RoomtapError(code, done.error.message, done.error.hint === undefined ? {} : { hint: done.error.hint });
+    throw new RoomtapError(
+      code,
+      done.error.message,
+      done.error.hint === undefined ? {} : { hint: done.error.hint },
+    );
   }
   return done.exit;
 }

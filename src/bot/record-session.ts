@@ -1,19 +1,19 @@
 import { mkdirSync } from "node:fs";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import type { Frame } from "../core/frame.ts";
-import type { PlacedFrame } from "../core/media/connection-receiver.ts";
+import type { PlacedFrame } from "../core/media/incoming-stream.ts";
 import type { Peer, RemoteTrack, RoomEvent, RoomSession } from "../core/room.ts";
 import { micros } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
 import { monotonicNow, Pump } from "../peer/pump.ts";
 import { Journal } from "../sinks/recorder/journal.ts";
-import { recoverSession } from "../sinks/recorder/recover.ts";
 import { Recorder } from "../sinks/recorder/recorder.ts";
+import { recoverSession } from "../sinks/recorder/recover.ts";
 import { adapterFor } from "./adapters.ts";
 import type { DoneMessage, FromChild, RecordJob, StatusMessage } from "./job.ts";
-import { SessionClock } from "./session-clock.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
+import { SessionClock } from "./session-clock.ts";
 
 const TICK_MS = 100;
 const STATUS_MS = 1000;
@@ -94,7 +94,10 @@ export class RecordSession {
       return this.#done();
     } catch (error) {
       if (this.#stop.signal.aborted && this.#recorder === undefined) return this.#done();
-      this.#failure ??= error instanceof RoomtapError ? error : new RoomtapError("internal", messageOf(error), { cause: error });
+      this.#failure ??=
+        error instanceof RoomtapError
+          ? error
+          : new RoomtapError("internal", messageOf(error), { cause: error });
       return this.#done();
     } finally {
       for (const t of timers) clearInterval(t);
@@ -162,12 +165,18 @@ export class RecordSession {
         if (e.op === "join") {
           this.#peers.set(e.peer.id, e.peer);
           if (!e.peer.recorder) {
-            journal.append({ t: "participant", id: e.peer.id, name: e.peer.name, joinedMs: this.#elapsedMs() });
+            journal.append({
+              t: "participant",
+              id: e.peer.id,
+              name: e.peer.name,
+              joinedMs: this.#elapsedMs(),
+            });
           }
         } else {
           this.#peers.delete(e.peer.id);
           recorder.removeParticipant(e.peer.id);
-          if (!e.peer.recorder) journal.append({ t: "participant-left", id: e.peer.id, leftMs: this.#elapsedMs() });
+          if (!e.peer.recorder)
+            journal.append({ t: "participant-left", id: e.peer.id, leftMs: this.#elapsedMs() });
         }
         if (!this.#occupied()) this.#emptySince = monotonicNow();
         break;
@@ -175,14 +184,22 @@ export class RecordSession {
         this.#onTrack(e.op, e.track, recorder);
         break;
       case "signalling":
-        this.#notice(e.op === "lost" ? "warn" : "info", e.op === "lost" ? `signalling lost: ${e.detail ?? ""}` : "signalling is back");
+        this.#notice(
+          e.op === "lost" ? "warn" : "info",
+          e.op === "lost" ? `signalling lost: ${e.detail ?? ""}` : "signalling is back",
+        );
         break;
       case "link":
-        if (e.op === "down") this.#notice("warn", `connection to ${this.#peers.get(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`);
+        if (e.op === "down")
+          this.#notice(
+            "warn",
+            `connection to ${this.#peers.get(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`,
+          );
         break;
       case "ended":
         if (e.reason !== "left" && e.reason !== "room-closed") {
-          this.#failure ??= e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
+          this.#failure ??=
+            e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
         }
     }
   }
@@ -214,7 +231,9 @@ export class RecordSession {
     if (time !== undefined) recorder.tick(time);
     const over = limitMs !== undefined && time !== undefined && time / 1000 >= limitMs + DURATION_GRACE_MS;
     const empty =
-      this.#job.untilEmptyMs !== undefined && !this.#occupied() && now - this.#emptySince >= this.#job.untilEmptyMs;
+      this.#job.untilEmptyMs !== undefined &&
+      !this.#occupied() &&
+      now - this.#emptySince >= this.#job.untilEmptyMs;
     if (over || empty) this.stop();
   }
 
@@ -269,7 +288,9 @@ export class RecordSession {
       t: "done",
       exit,
       elapsedMs: this.#elapsedMs(),
-      ...(e ? { error: { code: e.code, message: e.message, ...(e.hint === undefined ? {} : { hint: e.hint }) } } : {}),
+      ...(e
+        ? { error: { code: e.code, message: e.message, ...(e.hint === undefined ? {} : { hint: e.hint }) } }
+        : {}),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { ExitCode, type ExitCodeValue, RoomtapError, errorExit } from "../core/fault.ts";
+import { ExitCode, type ExitCodeValue, errorExit, RoomtapError } from "../core/fault.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import type { FileTrack } from "../sinks/recorder/journal.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
@@ -99,7 +99,8 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
   follow(o.skip, () => child.skip());
   const done = await child.done;
   const manifest = await finish(directory);
-  const failure = done.error && new RoomtapError(errorCode(done.error.code), done.error.message, hintOf(done.error));
+  const failure =
+    done.error && new RoomtapError(errorCode(done.error.code), done.error.message, hintOf(done.error));
   if (failure && manifest.files.length === 0) throw failure;
   if (failure) o.onNotice?.({ level: "error", text: failure.message });
   return resultOf(directory, manifest, done.exit);
@@ -143,9 +144,17 @@ function sessionDirectory(out: string, room: string): string {
       cause,
     });
   }
-  const name = room.replace(/[?#].*$/, "").replace(/\/+$/, "").split("/").at(-1) ?? "";
+  const name =
+    room
+      .replace(/[?#].*$/, "")
+      .replace(/\/+$/, "")
+      .split("/")
+      .at(-1) ?? "";
   const stem = fileStem(decode(name), "room");
-  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z").replace(/:/g, "");
+  const time = new Date()
+    .toISOString()
+    .replace(/\.\d+Z$/, "Z")
+    .replace(/:/g, "");
   let path = join(out, `${stem}-${time}`);
   for (let n = 2; existsSync(path); n++) path = join(out, `${stem}-${time}-${n}`);
   return path;

@@ -162,13 +162,18 @@ class Supervisor implements Supervised {
     if (!spin || spin.packets !== last.packets) {
       this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
     } else if (now - spin.at > SPIN_WINDOW_MS) {
-      if (last.cpuMs - spin.cpuMs > SPIN_SHARE * (now - spin.at)) this.#kill("it burns a core and handles nothing");
+      if (last.cpuMs - spin.cpuMs > SPIN_SHARE * (now - spin.at))
+        this.#kill("it burns a core and handles nothing");
       this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
     }
   }
 
   #kill(why: string): void {
-    this.#o.onNotice({ t: "notice", level: "warn", text: `the media process is stuck (${why}) and is replaced` });
+    this.#o.onNotice({
+      t: "notice",
+      level: "warn",
+      text: `the media process is stuck (${why}) and is replaced`,
+    });
     this.#child?.kill("SIGKILL");
   }
 

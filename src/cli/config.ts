@@ -16,7 +16,10 @@ export function applyConfigFile(command: Command): void {
     if (!option) {
       const near = nearest(key, [...known.keys()]);
       throw new RoomtapError("usage", `unknown key "${key}" in ${path}`, {
-        hint: near === undefined ? `"roomtap ${command.name()} --help" lists the keys` : `did you mean "${near}"?`,
+        hint:
+          near === undefined
+            ? `"roomtap ${command.name()} --help" lists the keys`
+            : `did you mean "${near}"?`,
       });
     }
     const source = command.getOptionValueSource(key);
@@ -32,15 +35,21 @@ function readConfig(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw new RoomtapError("usage", `cannot read the configuration ${path}`, { hint: "check the path of --config", cause });
+    throw new RoomtapError("usage", `cannot read the configuration ${path}`, {
+      hint: "check the path of --config",
+      cause,
+    });
   }
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
   } catch {
     // Falls through to the error below.
   }
-  throw new RoomtapError("usage", `${path} is not a JSON object`, { hint: 'write it like { "out": "recordings" }' });
+  throw new RoomtapError("usage", `${path} is not a JSON object`, {
+    hint: 'write it like { "out": "recordings" }',
+  });
 }
 
 /** The known key that takes the fewest edits, when that is close enough to be a typing error. */

@@ -52,7 +52,12 @@ Examples:
 
 Each command has its own help: roomtap record --help`,
     );
-  const commands = [serveCommand(context), recordCommand(context), publishCommand(context), demoCommand(context)];
+  const commands = [
+    serveCommand(context),
+    recordCommand(context),
+    publishCommand(context),
+    demoCommand(context),
+  ];
   for (const command of commands) {
     command
       .option("--config <file>", "read options from a JSON file (keys as the long flags, in camelCase)")
@@ -73,6 +78,8 @@ Each command has its own help: roomtap record --help`,
 function commanderExit(error: CommanderError, out: Output): ExitCodeValue {
   if (error.exitCode === 0) return ExitCode.ok;
   const [what, suggestion] = error.message.replace(/^error: /, "").split("\n");
-  const hint = suggestion?.replace(/^\((.*)\)$/, "$1") ?? "roomtap --help lists the commands, roomtap COMMAND --help their options";
+  const hint =
+    suggestion?.replace(/^\((.*)\)$/, "$1") ??
+    "roomtap --help lists the commands, roomtap COMMAND --help their options";
   return reportError(out, new RoomtapError("usage", what ?? "bad arguments", { hint }));
 }

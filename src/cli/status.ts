@@ -35,7 +35,9 @@ function trackLine(t: TrackStatus): string {
 /** One line for a pipe. */
 function plain(s: StatusMessage): string {
   const people = s.participants.map((p) => {
-    const tracks = p.tracks.map((t) => `${t.codec} ${formatBitrate(t.bitrate)} ${(100 * t.loss).toFixed(1)}% lost`);
+    const tracks = p.tracks.map(
+      (t) => `${t.codec} ${formatBitrate(t.bitrate)} ${(100 * t.loss).toFixed(1)}% lost`,
+    );
     return `${shown(p.name)} [${tracks.join(", ")}] ${formatBytes(p.bytesOnDisk)}`;
   });
   const progress = s.progress === undefined ? "" : ` ${Math.round(100 * s.progress)}%`;

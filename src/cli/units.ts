@@ -6,7 +6,9 @@ export function parseDuration(text: string): number {
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[m?.[2] ?? "s"] ?? 1000;
   const value = Number(m?.[1]) * unit;
   if (!m || !(value > 0) || value > 30 * 86_400_000) {
-    throw new RoomtapError("usage", `not a duration: ${shown(text)}`, { hint: "write it like 500ms, 30s, 5m or 2h" });
+    throw new RoomtapError("usage", `not a duration: ${shown(text)}`, {
+      hint: "write it like 500ms, 30s, 5m or 2h",
+    });
   }
   return Math.round(value);
 }
@@ -26,7 +28,9 @@ export function parseSize(text: string): number {
 export function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text.trim()) || port > 65_535) {
-    throw new RoomtapError("usage", `not a port: ${shown(text)}`, { hint: "ports are 1 to 65535; 0 takes a free one" });
+    throw new RoomtapError("usage", `not a port: ${shown(text)}`, {
+      hint: "ports are 1 to 65535; 0 takes a free one",
+    });
   }
   return port;
 }

@@ -1,11 +1,12 @@
-import { ConnectionReceiver, type PlacedFrame, type ReceiverStatistics } from "../core/media/connection-receiver.ts";
+import { type Fault, FaultCounter } from "../core/fault.ts";
+import { ConnectionReceiver, type ReceiverStatistics } from "../core/media/connection-receiver.ts";
+import type { PlacedFrame } from "../core/media/incoming-stream.ts";
 import type { MediaSender } from "../core/media/media-sender.ts";
 import { type Random, randomInt } from "../core/random.ts";
 import type { IceServer, LinkState, LogLevel, RtcHost } from "../core/room.ts";
 import { type Capability, defaultCapabilities } from "../core/sdp/capabilities.ts";
 import type { NegotiatedMedia } from "../core/sdp/negotiated.ts";
 import { Negotiator } from "../core/sdp/negotiator.ts";
-import { type Fault, FaultCounter } from "../core/fault.ts";
 import type { Millis } from "../core/time.ts";
 import { PeerLink } from "./link.ts";
 import { LinkMedia } from "./link-media.ts";
@@ -23,7 +24,11 @@ export type PeerHostOptions = {
   readonly maxBitrate: number;
   readonly capabilities?: readonly Capability[];
   /** Makes the sender of a link once something of ours is to be sent on it. */
-  readonly sender?: (peerId: string, media: readonly NegotiatedMedia[], now: Millis) => MediaSender | undefined;
+  readonly sender?: (
+    peerId: string,
+    media: readonly NegotiatedMedia[],
+    now: Millis,
+  ) => MediaSender | undefined;
   readonly onFrame: (linkId: string, mid: string, frame: PlacedFrame) => void;
   readonly onLink?: (linkId: string, peerId: string, state: LinkState) => void;
   readonly log: (level: LogLevel, message: string) => void;

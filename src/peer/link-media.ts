@@ -1,9 +1,10 @@
-import type { ConnectionReceiver, PlacedFrame } from "../core/media/connection-receiver.ts";
+import { earliest } from "../core/machine.ts";
+import type { ConnectionReceiver } from "../core/media/connection-receiver.ts";
+import type { PlacedFrame } from "../core/media/incoming-stream.ts";
 import type { MediaSender } from "../core/media/media-sender.ts";
 import { isRtcp } from "../core/rtp/packet.ts";
 import type { NegotiatedMedia } from "../core/sdp/negotiated.ts";
 import type { Millis } from "../core/time.ts";
-import { earliest } from "../core/machine.ts";
 import { monotonicNow, type Pump, type Pumped } from "./pump.ts";
 
 /** The media of one link: its packets in and out, driven by the pump. */

@@ -19,9 +19,15 @@ type DemoFlags = { out: string; duration: number; ffmpeg?: string; json?: boolea
 /** `roomtap demo`. */
 export function demoCommand(context: CommandContext): Command {
   return new Command("demo")
-    .description("Show the whole chain on this machine: serve a room, publish the test clip, record it, check the file.")
-    .addOption(new Option("--out <dir>", "directory for the recording").default("recordings").env("ROOMTAP_OUT"))
-    .addOption(new Option("--duration <time>", "how long to record").default(10_000, "10s").argParser(parseDuration))
+    .description(
+      "Show the whole chain on this machine: serve a room, publish the test clip, record it, check the file.",
+    )
+    .addOption(
+      new Option("--out <dir>", "directory for the recording").default("recordings").env("ROOMTAP_OUT"),
+    )
+    .addOption(
+      new Option("--duration <time>", "how long to record").default(10_000, "10s").argParser(parseDuration),
+    )
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
     .option("--json", "print the result as JSON on stdout")
     .addHelpText("after", "\nExamples:\n  roomtap demo\n  npm run demo -- --duration 30s")
@@ -78,7 +84,10 @@ async function demo({ out, exit }: CommandContext, flags: DemoFlags, stop: Abort
   }
   await published;
   const file = result.files[0];
-  if (!file) throw new RoomtapError("no-media", "the demo recorded nothing", { hint: "try roomtap demo again; on failure see ROOMTAP_DEBUG=1" });
+  if (!file)
+    throw new RoomtapError("no-media", "the demo recorded nothing", {
+      hint: "try roomtap demo again; on failure see ROOMTAP_DEBUG=1",
+    });
   const v = await verifyRecording(file.path, { ffmpeg });
   const problems = problemsOf(v, flags.duration);
   if (flags.json) out.result(JSON.stringify({ ...result, verification: v, problems }, null, 2));
@@ -91,20 +100,30 @@ function report(print: (line: string) => void, file: RecordResult["files"][numbe
   const video = file.tracks.find((t) => t.kind === "video");
   const audio = file.tracks.find((t) => t.kind === "audio");
   print(`file            ${file.path}`);
-  print(`codecs          ${video?.codec ?? "no video"} ${video?.width}x${video?.height}, ${audio?.codec ?? "no audio"}`);
+  print(
+    `codecs          ${video?.codec ?? "no video"} ${video?.width}x${video?.height}, ${audio?.codec ?? "no audio"}`,
+  );
   print(`size            ${formatBytes(file.bytes)}`);
-  print(`duration        ${(file.durationMs / 1000).toFixed(2)} s, ${v.frames} frames decoded, ${v.missing} missing, ${v.duplicated} doubled`);
-  print(`A/V offset      median ${v.offset.p50.toFixed(1)} ms, 95 % within ${v.offset.p95.toFixed(1)} ms, ${v.offset.count} flashes`);
+  print(
+    `duration        ${(file.durationMs / 1000).toFixed(2)} s, ${v.frames} frames decoded, ${v.missing} missing, ${v.duplicated} doubled`,
+  );
+  print(
+    `A/V offset      median ${v.offset.p50.toFixed(1)} ms, 95 % within ${v.offset.p95.toFixed(1)} ms, ${v.offset.count} flashes`,
+  );
 }
 
 function problemsOf(v: Verification, durationMs: number): string[] {
   const out: string[] = [];
   if (Math.abs(v.audioDurationMs / durationMs - 1) > MAX_DURATION_ERROR) {
-    out.push(`the file is ${(v.audioDurationMs / 1000).toFixed(2)} s long instead of ${(durationMs / 1000).toFixed(0)} s`);
+    out.push(
+      `the file is ${(v.audioDurationMs / 1000).toFixed(2)} s long instead of ${(durationMs / 1000).toFixed(0)} s`,
+    );
   }
   if (v.decodeErrors > 0) out.push(`${v.decodeErrors} decode errors`);
   if (v.missing > 0 || v.duplicated > 0) out.push(`${v.missing} frames missing, ${v.duplicated} doubled`);
-  if (v.offset.count < durationMs / 1000 - 3) out.push(`only ${v.offset.count} flashes with their tone were found`);
-  else if (v.offset.p95 > MAX_OFFSET_MS) out.push(`sound and picture are ${v.offset.p95.toFixed(0)} ms apart`);
+  if (v.offset.count < durationMs / 1000 - 3)
+    out.push(`only ${v.offset.count} flashes with their tone were found`);
+  else if (v.offset.p95 > MAX_OFFSET_MS)
+    out.push(`sound and picture are ${v.offset.p95.toFixed(0)} ms apart`);
   return out;
 }

@@ -26,7 +26,9 @@ export function publishCommand(context: CommandContext): Command {
     .addOption(new Option("--video <codec>", "video codec").choices(["vp8", "h264", "none"]).default("vp8"))
     .addOption(new Option("--audio <codec>", "audio codec").choices(["opus", "none"]).default("opus"))
     .option("--duration <time>", "stop after this long, like 30s", parseDuration)
-    .addOption(new Option("--name <name>", "our name in the room").default("Roomtap publisher").env("ROOMTAP_NAME"))
+    .addOption(
+      new Option("--name <name>", "our name in the room").default("Roomtap publisher").env("ROOMTAP_NAME"),
+    )
     .addOption(new Option("--token <token>", "room token").env("ROOMTAP_TOKEN"))
     .option("--insecure", "accept any TLS certificate of the room server")
     .option("--sent-log <file>", "write one JSON line per video frame really sent: loop, number, time")
@@ -59,7 +61,8 @@ Examples:
           stop: stop.signal,
           onPrepare: (share) => out.live(() => `preparing media: ${Math.round(100 * share)} %`),
           onStatus: (status) => out.live(() => renderStatus(status, out)),
-          onNotice: (notice) => out.line(`${notice.level === "info" ? "" : `${notice.level}: `}${notice.text}`),
+          onNotice: (notice) =>
+            out.line(`${notice.level === "info" ? "" : `${notice.level}: `}${notice.text}`),
           ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
           ...(flags.token === undefined ? {} : { token: flags.token }),
           ...(flags.insecure === undefined ? {} : { insecure: flags.insecure }),

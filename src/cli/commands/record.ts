@@ -25,7 +25,9 @@ export function recordCommand(context: CommandContext): Command {
   return new Command("record")
     .description("Join a room as a receive-only peer and record every participant into a file of their own.")
     .argument("<room>", "room address: ws://host:port/ROOM, or the link of its page")
-    .addOption(new Option("--out <dir>", "directory for the session").default("recordings").env("ROOMTAP_OUT"))
+    .addOption(
+      new Option("--out <dir>", "directory for the session").default("recordings").env("ROOMTAP_OUT"),
+    )
     .addOption(
       new Option("--format <format>", "container; auto: WebM where it can hold the codecs, else Matroska")
         .choices(["auto", "webm", "mkv", "mp4"])
@@ -35,7 +37,9 @@ export function recordCommand(context: CommandContext): Command {
     .option("--duration <time>", "stop after this much media, like 30s or 1h", parseDuration)
     .option("--until-empty <time>", "stop when the room has been empty for this long", parseDuration)
     .option("--participant <name>", "record only the participant of this name")
-    .addOption(new Option("--name <name>", "our name in the room").default("Roomtap recorder").env("ROOMTAP_NAME"))
+    .addOption(
+      new Option("--name <name>", "our name in the room").default("Roomtap recorder").env("ROOMTAP_NAME"),
+    )
     .addOption(new Option("--token <token>", "room token").env("ROOMTAP_TOKEN"))
     .option("--insecure", "accept any TLS certificate of the room server")
     .addOption(
@@ -76,7 +80,8 @@ Examples:
           stop: stop.signal,
           skip: skip.signal,
           onStatus: (status) => out.live(() => renderStatus(status, out)),
-          onNotice: (notice) => out.line(`${notice.level === "info" ? "" : `${notice.level}: `}${notice.text}`),
+          onNotice: (notice) =>
+            out.line(`${notice.level === "info" ? "" : `${notice.level}: `}${notice.text}`),
           ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
           ...(flags.untilEmpty === undefined ? {} : { untilEmptyMs: flags.untilEmpty }),
           ...(flags.participant === undefined ? {} : { participant: flags.participant }),
@@ -96,7 +101,9 @@ Examples:
 
 function printResult(result: RecordResult, { out }: CommandContext): void {
   for (const file of result.files) {
-    const tracks = file.tracks.map((t) => (t.width ? `${t.codec} ${t.width}x${t.height}` : t.codec)).join(" + ");
+    const tracks = file.tracks
+      .map((t) => (t.width ? `${t.codec} ${t.width}x${t.height}` : t.codec))
+      .join(" + ");
     out.result(`${file.path}  ${formatElapsed(file.durationMs)}  ${formatBytes(file.bytes)}  ${tracks}`);
     out.line(`  ${shown(file.participant)}`);
   }

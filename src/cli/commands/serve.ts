@@ -24,7 +24,12 @@ type ServeFlags = {
 export function serveCommand(context: CommandContext): Command {
   return new Command("serve")
     .description("Run a room server with a web page: browsers meet there, bots record them.")
-    .addOption(new Option("--port <port>", "port, 0 for any free one").default(8080).argParser(parsePort).env("ROOMTAP_PORT"))
+    .addOption(
+      new Option("--port <port>", "port, 0 for any free one")
+        .default(8080)
+        .argParser(parsePort)
+        .env("ROOMTAP_PORT"),
+    )
     .addOption(new Option("--host <address>", "address to bind").default("127.0.0.1").env("ROOMTAP_HOST"))
     .addOption(new Option("--token <token>", "secret that everyone gives on joining").env("ROOMTAP_TOKEN"))
     .option("--public", "let anyone in who reaches an address other than loopback")
@@ -48,7 +53,10 @@ Examples:
     )
     .action(async (flags: ServeFlags) => {
       const { out } = context;
-      const server = await createRoomServer({ ...(await serverOptions(flags)), log: (level, text) => out.line(`${level}: ${text}`) });
+      const server = await createRoomServer({
+        ...(await serverOptions(flags)),
+        log: (level, text) => out.line(`${level}: ${text}`),
+      });
       const query = flags.token === undefined ? "" : `?token=${encodeURIComponent(flags.token)}`;
       const room = `${server.url.replace(/^http/, "ws")}ROOM`;
       if (flags.json) out.result(JSON.stringify({ url: server.url, room, port: server.port }));
@@ -78,7 +86,9 @@ async function serverOptions(f: ServeFlags): Promise<RoomServerOptions> {
     throw new RoomtapError("usage", "--cert and --key belong together", { hint: "or use --self-signed" });
   }
   if (f.cert !== undefined && f.selfSigned) {
-    throw new RoomtapError("usage", "--self-signed and --cert exclude each other", { hint: "keep one of them" });
+    throw new RoomtapError("usage", "--self-signed and --cert exclude each other", {
+      hint: "keep one of them",
+    });
   }
   return {
     host: f.host,
@@ -99,7 +109,10 @@ async function pem(path: string, flag: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new RoomtapError("usage", `cannot read the file of ${flag}: ${path}`, { hint: "check path and permissions", cause });
+    throw new RoomtapError("usage", `cannot read the file of ${flag}: ${path}`, {
+      hint: "check path and permissions",
+      cause,
+    });
   }
 }
 
@@ -116,7 +129,9 @@ function lanUrls(host: string, url: string): string[] {
 function positiveInteger(text: string): number {
   const n = Number(text);
   if (!/^\d{1,6}$/.test(text) || n < 1) {
-    throw new RoomtapError("usage", `not a number of things: ${text.slice(0, 20)}`, { hint: "write a whole number from 1" });
+    throw new RoomtapError("usage", `not a number of things: ${text.slice(0, 20)}`, {
+      hint: "write a whole number from 1",
+    });
   }
   return n;
 }

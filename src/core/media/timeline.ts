@@ -88,7 +88,7 @@ export class TrackTimeline {
   onPacket(rtp: number, arrival: Millis): void {
     const offset = this.#recent.offset;
     // Media time ahead of arrival by this much is a jump of the timestamps, never the network.
-    if (offset !== undefined && offset - (arrival - rtp / this.#ratePerMs) > RESTART_MS) this.#restart();
+    if (offset !== undefined && offset - (arrival - rtp / this.#ratePerMs) > RESTART_MS) this.restart();
     this.#recent.push(rtp, arrival);
     this.#best.push(rtp, arrival);
   }
@@ -107,14 +107,6 @@ export class TrackTimeline {
     const local = Math.max(floor, media + this.#offset);
     this.#last = { rtp, local };
     return millis(local);
-  }
-
-  /**
-   * Forgets what was placed before writing started, so that the next frame takes the best mapping instead of
-   * slewing towards it.
-   */
-  settle(): void {
-    this.#offset = undefined;
   }
 
   #target(rtp: number, media: number): number | undefined {
@@ -153,10 +145,11 @@ export class TrackTimeline {
       return;
     }
     this.#stalledSince ??= arrival;
-    if (arrival - this.#stalledSince >= STALL_FOR_MS) this.#restart();
+    if (arrival - this.#stalledSince >= STALL_FOR_MS) this.restart();
   }
 
-  #restart(): void {
+  /** Forgets the mapping: the sender's clock started anew. */
+  restart(): void {
     this.#restarts++;
     this.#reports.reset();
     this.#recent.reset();

@@ -75,11 +75,17 @@ export class Reception {
 
   /** The block for a report sent now. Ends the interval that the fraction lost speaks of. */
   report(now: Millis): ReportBlock {
+    const block = this.peek(now);
+    this.#expectedPrior = this.#sequence.expected;
+    this.#receivedPrior = this.#received;
+    return block;
+  }
+
+  /** The same for a report between the regular ones: the interval goes on. */
+  peek(now: Millis): ReportBlock {
     const expected = this.#sequence.expected;
     const interval = expected - this.#expectedPrior;
     const lost = interval - (this.#received - this.#receivedPrior);
-    this.#expectedPrior = expected;
-    this.#receivedPrior = this.#received;
     const since = this.#lastSrAt === undefined ? 0 : Math.round(((now - this.#lastSrAt) * 65536) / 1000);
     return {
       ssrc: this.ssrc,

@@ -1,5 +1,5 @@
-import type { Frame, MediaKind, TrackSource } from "../../core/frame.ts";
 import { OPUS_SILENCE, OPUS_SILENCE_US } from "../../core/codecs/opus-packet.ts";
+import type { Frame, MediaKind, TrackSource } from "../../core/frame.ts";
 import { SilenceFiller } from "../../core/media/silence.ts";
 import { type Micros, micros } from "../../core/time.ts";
 import type { FileTrack } from "./journal.ts";
@@ -142,7 +142,9 @@ export class RecordingGroup {
               kind: t.kind,
               codec: t.codec,
               frames: t.frames,
-              ...(t.width === undefined || t.height === undefined ? {} : { width: t.width, height: t.height }),
+              ...(t.width === undefined || t.height === undefined
+                ? {}
+                : { width: t.width, height: t.height }),
             },
           ],
     );
@@ -172,7 +174,8 @@ export class RecordingGroup {
   #ripe(time: Micros, newest: number): boolean {
     if (newest - time >= INTERLEAVE_US) return true;
     for (const t of this.#tracks.values()) {
-      if (t.number !== undefined && !this.#queue.some((q) => q.track === t && q.frame.time >= time)) return false;
+      if (t.number !== undefined && !this.#queue.some((q) => q.track === t && q.frame.time >= time))
+        return false;
     }
     return true;
   }
@@ -242,10 +245,15 @@ export class RecordingGroup {
     const { width, height } = f;
     if (width === undefined || height === undefined) return;
     const changed = track.width !== undefined && (track.width !== width || track.height !== height);
-    if (track.number !== undefined && (changed || track.width === undefined)) file.pictureSize(track.number, width, height);
+    if (track.number !== undefined && (changed || track.width === undefined))
+      file.pictureSize(track.number, width, height);
     if (changed) this.#o.onSize(file, f.time, width, height);
     // The file's size is that of its largest picture.
-    if (track.width === undefined || track.height === undefined || width * height > track.width * track.height) {
+    if (
+      track.width === undefined ||
+      track.height === undefined ||
+      width * height > track.width * track.height
+    ) {
       track.width = width;
       track.height = height;
     }

@@ -66,7 +66,13 @@ export type JournalEntry =
   /** The media of a file is complete on disk; a conversion may follow. */
   | { readonly t: "file-complete"; readonly id: string }
   | FileClosed
-  | { readonly t: "size"; readonly id: string; readonly atMs: number; readonly width: number; readonly height: number }
+  | {
+      readonly t: "size";
+      readonly id: string;
+      readonly atMs: number;
+      readonly width: number;
+      readonly height: number;
+    }
   | {
       readonly t: "gap";
       readonly id: string;
@@ -75,7 +81,11 @@ export type JournalEntry =
       readonly toMs: number;
       readonly cause: "loss" | "silence" | "disk";
     }
-  | { readonly t: "statistics"; readonly participantId: string; readonly tracks: readonly Record<string, unknown>[] }
+  | {
+      readonly t: "statistics";
+      readonly participantId: string;
+      readonly tracks: readonly Record<string, unknown>[];
+    }
   | { readonly t: "end"; readonly atMs: number };
 
 /** Appends to the session journal, a line at a time, so that a killed process loses nothing it said. */

@@ -1,0 +1,344 @@
+import type { FaultCounter } from "../fault.ts";
+import { earliest } from "../machine.ts";
+import { type Random, randomInt } from "../random.ts";
+import { type DemuxFault, RtpDemuxer, type RtpRoute } from "../rtp/demux.ts";
+import { AbsSendTimeUnwrapper } from "../rtp/extension-values.ts";
+import { ExtensionUri } from "../rtp/extensions.ts";
+import { emptyRtpView, isRtcp, parseRtp } from "../rtp/packet.ts";
+import { RembController } from "../rtp/remb.ts";
+import { buildReceiverReport, buildReferenceTime, buildSdes, compound } from "../rtp/rtcp/build.ts";
+import { buildFir, buildNacks, buildPli, buildRemb } from "../rtp/rtcp/build-feedback.ts";
+import type { RtcpPacket } from "../rtp/rtcp/packet.ts";
+import { parseRtcp } from "../rtp/rtcp/parse.ts";
+import { RttEstimator } from "../rtp/rtt.ts";
+import { RtxUnwrapper } from "../rtp/rtx.ts";
+import { roundTripMs } from "../rtp/send/remote-view.ts";
+import { TransportFeedbackGenerator } from "../rtp/twcc.ts";
+import type { NegotiatedMedia } from "../sdp/negotiated.ts";
+import { type Millis, millis, type Ntp, ntpMid32, wallMillis, wallToNtp } from "../time.ts";
+import {
+  IncomingStream,
+  type PlacedFrame,
+  type ReceivedTrack,
+  type StreamOutput,
+} from "./incoming-stream.ts";
+import { SenderTimeline } from "./timeline.ts";
+
+/** Reception reports: about one a second, randomised as RFC 3550 section 6.3.1 asks. */
+const REPORT_MS = 1000;
+/** A stream without packets for this long leaves the reports, and after the longer time our memory. */
+const ACTIVE_MS = 5000;
+const FORGET_MS = 30_000;
+/** Never ask a sender to go below this. */
+const FLOOR_BPS = 100_000;
+/** A hostile peer cannot make us keep more streams than this. */
+const MAX_STREAMS = 64;
+
+/** What a connection gives: frames, and RTCP to send. */
+export type ReceiverOutput =
+  | { readonly t: "frame"; readonly mid: string; readonly frame: PlacedFrame }
+  | { readonly t: "rtcp"; readonly data: Uint8Array };
+
+/** Options of a receiver. */
+export type ReceiverOptions = {
+  readonly random: Random;
+  readonly cname: string;
+  /** Ceiling for each incoming video, bit/s. */
+  readonly maxBitrate: number;
+  readonly faults: FaultCounter;
+};
+
+/** Counters of a connection. */
+export type ReceiverStatistics = {
+  readonly tracks: readonly ReceivedTrack[];
+  readonly rttMs: number | undefined;
+  /** What we state as the highest bitrate, bit/s. */
+  readonly rembBps: number | undefined;
+};
+
+/**
+ * The receiving half of a connection: every packet of the bundle goes in; frames of every track, placed on
+ * local time, and all RTCP come out.
+ */
+export class ConnectionReceiver {
+  readonly #o: ReceiverOptions;
+  readonly #ssrc: number;
+  readonly #demux = new RtpDemuxer<NegotiatedMedia>();
+  readonly #streams = new Map<number, IncomingStream>();
+  readonly #timelines = new Map<string, SenderTimeline>();
+  readonly #cnames = new Map<number, string>();
+  readonly #rtt = new RttEstimator();
+  readonly #rtx = new RtxUnwrapper();
+  readonly #view = emptyRtpView();
+  readonly #sendTimes = new AbsSendTimeUnwrapper();
+  readonly #firs = new Map<number, number>();
+  #media: readonly NegotiatedMedia[] = [];
+  #feedback: TransportFeedbackGenerator | undefined;
+  #remb: { controller: RembController; ceiling: number } | undefined;
+  #out: ReceiverOutput[] = [];
+  #reportAt: Millis | undefined;
+
+  constructor(o: ReceiverOptions) {
+    this.#o = o;
+    this.#ssrc = 1 + randomInt(o.random, 0xfffffffe);
+  }
+
+  /** Takes over what was agreed; streams of kept m-lines go on. */
+  configure(media: readonly NegotiatedMedia[]): void {
+    this.#media = media;
+    const own = new Set<number>();
+    for (const m of media) {
+      if (m.send) own.add(m.send.ssrc);
+      if (m.send?.rtx) own.add(m.send.rtx.ssrc);
+      for (const s of m.remoteSsrcs) if (s.cname !== undefined) this.#cnames.set(s.ssrc, s.cname);
+    }
+    this.#demux.update(
+      media.filter((m) => m.receiving),
+      own,
+    );
+    this.#configureFeedback(media.filter((m) => m.receiving));
+  }
+
+  /** One datagram, RTP or RTCP. `now`: when it was read. The memory belongs to the receiver. */
+  push(b: Uint8Array, now: Millis): void {
+    if (isRtcp(b)) this.#onRtcp(b, now);
+    else this.#onRtp(b, now);
+  }
+
+  poll(now: Millis): ReceiverOutput | undefined {
+    const ready = this.#out.shift();
+    if (ready) return ready;
+    for (const stream of this.#streams.values()) {
+      const out = stream.poll(now);
+      if (out) return this.#fromStream(stream, out, now);
+    }
+    const feedback = this.#feedback?.poll(now);
+    if (feedback) return { t: "rtcp", data: this.#withReport([feedback], undefined, now) };
+    if (this.#reportAt !== undefined && now >= this.#reportAt) return this.#report(now);
+    return undefined;
+  }
+
+  get deadline(): Millis | undefined {
+    if (this.#out.length > 0) return millis(0);
+    let due = earliest(this.#feedback?.deadline, this.#reportAt);
+    for (const s of this.#streams.values()) due = earliest(due, s.deadline);
+    return due;
+  }
+
+  /** The event loop stood still for `lagMs` until `now`. */
+  onStall(lagMs: number, now: Millis): void {
+    this.#feedback?.onStall(lagMs, now);
+    this.#remb?.controller.onStall(lagMs, now);
+    for (const s of this.#streams.values()) s.onStall(lagMs);
+  }
+
+  /** Lets go of everything held, without waiting for missing packets. Poll afterwards. */
+  flush(now: Millis): void {
+    for (const s of this.#streams.values()) s.flush(now);
+  }
+
+  statistics(_now: Millis): ReceiverStatistics {
+    return {
+      tracks: [...this.#streams.values()].map((s) => s.statistics()),
+      rttMs: this.#rtt.measured ? this.#rtt.ms : undefined,
+      rembBps: this.#remb?.controller.estimateBps,
+    };
+  }
+
+  #onRtp(b: Uint8Array, now: Millis): void {
+    const v = this.#view;
+    if (!parseRtp(b, v)) {
+      this.#o.faults.count("rtp-malformed");
+      return;
+    }
+    const octets = b.length;
+    const route = this.#demux.route(v);
+    const x = this.#demux.extensions;
+    if (x.transportSeq !== undefined) this.#feedback?.push(x.transportSeq, v.ssrc, now);
+    const sendMs = x.absSendTime === undefined ? undefined : this.#sendTimes.unwrap(x.absSendTime);
+    this.#remb?.controller.push(octets, sendMs, now);
+    if (typeof route === "string") {
+      this.#fault(route);
+      return;
+    }
+    this.#reportAt ??= this.#nextReport(now, 0.5);
+    const rotation = x.rotation;
+    if (route.role === "media") {
+      this.#stream(route, now)?.packet(v, rotation, false, now);
+      return;
+    }
+    const repeated = route.primarySsrc === undefined ? undefined : this.#streams.get(route.primarySsrc);
+    const payloadType = route.payloads.get(v.payloadType)?.apt;
+    if (!repeated || route.primarySsrc === undefined || payloadType === undefined) return;
+    const association = { primarySsrc: route.primarySsrc, primaryPayloadType: payloadType };
+    if (this.#rtx.unwrap(v, association)) repeated.packet(v, rotation, true, now);
+  }
+
+  #stream(route: RtpRoute<NegotiatedMedia>, now: Millis): IncomingStream | undefined {
+    const known = this.#streams.get(route.ssrc);
+    const payload = route.payloads.get(this.#view.payloadType);
+    if (known && (known.payloadType === this.#view.payloadType || payload?.codec === known.codec))
+      return known;
+    if (!payload) return undefined;
+    if (known) this.#retire(known, now);
+    if (this.#streams.size >= MAX_STREAMS) return undefined;
+    const stream = IncomingStream.create({
+      ssrc: route.ssrc,
+      mid: route.mid,
+      kind: route.section.kind,
+      payload,
+      sender: this.#timeline(route.ssrc),
+      rtt: this.#rtt,
+      faults: this.#o.faults,
+    });
+    if (!stream) {
+      this.#o.faults.count("payload-unsupported");
+      return undefined;
+    }
+    // Another SSRC on the same m-line takes over: what the old one still holds goes out first.
+    for (const old of this.#streams.values()) {
+      if (old.mid === route.mid && route.rid === undefined) this.#drain(old, now);
+    }
+    this.#streams.set(route.ssrc, stream);
+    return stream;
+  }
+
+  #onRtcp(b: Uint8Array, now: Millis): void {
+    const parsed = parseRtcp(b);
+    if (parsed.malformed > 0) this.#o.faults.count("rtcp-malformed", parsed.malformed);
+    for (const p of parsed.packets) this.#onReport(p, now);
+  }
+
+  #onReport(p: RtcpPacket, now: Millis): void {
+    switch (p.type) {
+      case "sr":
+        this.#streams.get(p.ssrc)?.onReport(p.ntp, p.rtpTime, now);
+        break;
+      case "sdes":
+        for (const c of p.chunks) {
+          if (c.cname !== undefined && this.#cnames.size < 1024) this.#cnames.set(c.ssrc, c.cname);
+        }
+        break;
+      case "xr":
+        for (const d of p.dlrr) {
+          const ms = d.ssrc === this.#ssrc ? roundTripMs(ntpMid32(ntpOf(now)), d.lastRr, d.delay) : undefined;
+          if (ms !== undefined) this.#rtt.onEcho(ms, now);
+        }
+        break;
+      case "bye":
+        for (const ssrc of p.ssrcs) {
+          const stream = this.#streams.get(ssrc);
+          if (stream) this.#retire(stream, now);
+        }
+        break;
+      default:
+    }
+  }
+
+  #fromStream(s: IncomingStream, out: StreamOutput, now: Millis): ReceiverOutput {
+    switch (out.t) {
+      case "frame":
+        return { t: "frame", mid: s.mid, frame: out.frame };
+      case "nack":
+        return { t: "rtcp", data: this.#withReport(buildNacks(this.#ssrc, s.ssrc, out.seqs), s, now) };
+      case "keyframe":
+        return { t: "rtcp", data: this.#withReport([this.#keyframeRequest(s)], s, now) };
+    }
+  }
+
+  /** PLI where it was agreed; FIR, with a new number, for those who know nothing else. */
+  #keyframeRequest(s: IncomingStream): Uint8Array {
+    const feedback = this.#media
+      .find((m) => m.mid === s.mid)
+      ?.payloads.find((p) => p.payloadType === s.payloadType)?.feedback;
+    if (feedback?.includes("nack pli") !== false || !feedback.includes("ccm fir"))
+      return buildPli(this.#ssrc, s.ssrc);
+    const seq = ((this.#firs.get(s.ssrc) ?? -1) + 1) & 0xff;
+    this.#firs.set(s.ssrc, seq);
+    return buildFir(this.#ssrc, s.ssrc, seq);
+  }
+
+  /**
+   * Feedback as a compound that begins with a report on the stream it speaks of: some servers find the stream
+   * by that block alone.
+   */
+  #withReport(parts: readonly Uint8Array[], s: IncomingStream | undefined, now: Millis): Uint8Array {
+    const rr = buildReceiverReport(this.#ssrc, s ? [s.reception.peek(now)] : []);
+    return compound([rr, buildSdes(this.#ssrc, this.#o.cname), ...parts]);
+  }
+
+  #report(now: Millis): ReceiverOutput {
+    const active: IncomingStream[] = [];
+    for (const s of this.#streams.values()) {
+      const silent = now - (s.lastPacket ?? now);
+      if (silent < ACTIVE_MS) active.push(s);
+      else if (silent > FORGET_MS) this.#retire(s, now);
+    }
+    // Without anyone to report on, the clock rests until the next packet.
+    this.#reportAt = active.length > 0 ? this.#nextReport(now, 0.5 + this.#o.random()) : undefined;
+    const blocks = active.map((s) => s.reception.report(now));
+    const video = active.filter((s) => s.kind === "video").map((s) => s.ssrc);
+    const lost = blocks.filter((b) => video.includes(b.ssrc)).map((b) => b.fractionLost / 256);
+    this.#remb?.controller.onLoss(Math.max(0, ...lost), now);
+    const parts = [
+      buildReceiverReport(this.#ssrc, blocks),
+      buildSdes(this.#ssrc, this.#o.cname),
+      buildReferenceTime(this.#ssrc, ntpOf(now)),
+    ];
+    const bitrate = this.#remb?.controller.poll(now);
+    if (bitrate !== undefined && video.length > 0) parts.push(buildRemb(this.#ssrc, bitrate, video));
+    return { t: "rtcp", data: compound(parts) };
+  }
+
+  #nextReport(now: Millis, factor: number): Millis {
+    return millis(now + REPORT_MS * factor);
+  }
+
+  /** Hands out what a stream holds; it stays. */
+  #drain(s: IncomingStream, now: Millis): void {
+    s.flush(now);
+    for (let out = s.poll(now); out; out = s.poll(now)) {
+      if (out.t === "frame") this.#out.push(this.#fromStream(s, out, now));
+    }
+  }
+
+  #retire(s: IncomingStream, now: Millis): void {
+    this.#drain(s, now);
+    this.#streams.delete(s.ssrc);
+  }
+
+  /** Tracks with one CNAME share a clock; a connection without names is one sender. */
+  #timeline(ssrc: number): SenderTimeline {
+    const cname = this.#cnames.get(ssrc) ?? "";
+    const known = this.#timelines.get(cname);
+    if (known) return known;
+    const made = new SenderTimeline();
+    this.#timelines.set(cname, made);
+    return made;
+  }
+
+  #configureFeedback(media: readonly NegotiatedMedia[]): void {
+    const wide = media.some(
+      (m) =>
+        [...m.extensions.values()].includes(ExtensionUri.transportCc) &&
+        m.payloads.some((p) => p.feedback.includes("transport-cc")),
+    );
+    if (wide) this.#feedback ??= new TransportFeedbackGenerator({ sender: this.#ssrc });
+    const videos = media.filter(
+      (m) => m.kind === "video" && m.payloads.some((p) => p.feedback.includes("goog-remb")),
+    );
+    const ceiling = videos.length * this.#o.maxBitrate;
+    if (ceiling === 0 || this.#remb?.ceiling === ceiling) return;
+    const controller = new RembController({ ceilingBps: ceiling, floorBps: FLOOR_BPS, transportWide: wide });
+    this.#remb = { controller, ceiling };
+  }
+
+  #fault(fault: DemuxFault): void {
+    this.#o.faults.count(fault);
+  }
+}
+
+/** Our reference clock for round trips: any will do, as long as it is always the same. */
+function ntpOf(now: Millis): Ntp {
+  return wallToNtp(wallMillis(now));
+}

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const program = fileURLToPath(new URL("../../bin/roomtap.js", import.meta.url));
+
+/** How a run of the command line ended. */
+export type CliResult = {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+};
+
+/** A running command. */
+export type CliRun = {
+  readonly child: ChildProcess;
+  /** Resolves with the first match of a pattern in stdout and stderr together. */
+  seen(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
+  readonly done: Promise<CliResult>;
+  /** Sends a signal to the command itself (not to its children). */
+  kill(signal?: NodeJS.Signals): void;
+};
+
+/** Starts `roomtap ...` as a user would. The caller ends it. */
+export function startCli(
+  args: readonly string[],
+  o: { env?: Record<string, string>; cwd?: string } = {},
+): CliRun {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1", ...o.env },
+    ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
+  });
+  let stdout = "";
+  let stderr = "";
+  const watchers = new Set<() => void>();
+  child.stdout.setEncoding("utf8").on("data", (t: string) => {
+    stdout += t;
+    for (const w of watchers) w();
+  });
+  child.stderr.setEncoding("utf8").on("data", (t: string) => {
+    stderr += t;
+    for (const w of watchers) w();
+  });
+  const done = new Promise<CliResult>((resolve) => {
+    child.on("close", (code, signal) => {
+      resolve({ code, signal, stdout, stderr });
+      for (const w of watchers) w();
+    });
+  });
+  return {
+    child,
+    done,
+    kill: (signal = "SIGINT") => void child.kill(signal),
+    seen: (pattern, timeoutMs = 30_000) =>
+      new Promise((resolve, reject) => {
+        const stop = () => {
+          watchers.delete(check);
+          clearTimeout(timer);
+        };
+        const check = () => {
+          const m = pattern.exec(`${stdout}\n${stderr}`);
+          if (m) {
+            stop();
+            resolve(m);
+          } else if (child.exitCode !== null || child.signalCode !== null) {
+            stop();
+            reject(new Error(`ended before ${pattern}: ${stdout}\n${stderr}`));
+          }
+        };
+        const timer = setTimeout(() => {
+          stop();
+          reject(new Error(`no ${pattern} within ${timeoutMs} ms: ${stdout}\n${stderr}`));
+        }, timeoutMs);
+        watchers.add(check);
+        check();
+      }),
+  };
+}
+
+/** Runs `roomtap ...` to its end. */
+export function runCli(
+  args: readonly string[],
+  o: { env?: Record<string, string>; cwd?: string } = {},
+): Promise<CliResult> {
+  return startCli(args, o).done;
+}
