@@ -1,5 +1,5 @@
 import { DevicePicker } from "./devices.ts";
-import { byId, setToggle, showScreen, toast } from "./dom.ts";
+import { byId, clearToasts, setToggle, showScreen, toast } from "./dom.ts";
 import type { LevelMeter } from "./level-meter.ts";
 import { type DeviceSource, LocalMedia } from "./local-media.ts";
 import { Mesh, type MeshView } from "./mesh.ts";
@@ -160,6 +160,7 @@ export class Call implements MeshView {
     byId("unblock", HTMLButtonElement).hidden = true;
     byId("reconnecting", HTMLElement).hidden = true;
     byId("devices", HTMLDialogElement).close();
+    clearToasts();
     document.title = "Roomtap";
     this.#onEnd(reason);
   }

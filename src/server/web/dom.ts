@@ -58,6 +58,11 @@ export function toast(text: string, kind: "info" | "error" = "info"): void {
   window.setTimeout(() => e.remove(), TOAST_MS);
 }
 
+/** Takes all toasts away. */
+export function clearToasts(): void {
+  byId("toasts", HTMLElement).replaceChildren();
+}
+
 /** A stable hue for a person, from the id. */
 export function hueOf(id: string): number {
   let h = 0;
@@ -67,7 +72,7 @@ export function hueOf(id: string): number {
 
 /** One or two letters that stand for a name. */
 export function initials(name: string): string {
-  const words = name.split(/\s+/u).filter((w) => w !== "");
+  const words = name.split(/\s+/u).filter((w) => /^[\p{L}\p{N}]/u.test(w));
   const letters = [words[0], words.length > 1 ? words[words.length - 1] : undefined];
   return letters.map((w) => [...(w ?? "")][0]?.toUpperCase() ?? "").join("");
 }

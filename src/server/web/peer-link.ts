@@ -241,7 +241,7 @@ export class PeerLink {
     const early = this.#early.filter((data) => this.#isCurrent(data));
     this.#early = [];
     for (const data of early) await pc.addIceCandidate(data.candidate).catch(() => {});
-    for (const [source, { sender }] of this.#sending) await tuneSender(sender, source);
+    for (const [source, { sender }] of this.#sending) await tuneSender(sender, source, this.#o.codec);
     if (this.#pc !== pc) return;
     const tracks = new Map<Source, MediaStreamTrack>();
     for (const { mid, currentDirection, receiver } of pc.getTransceivers()) {

@@ -103,4 +103,5 @@ async function enter(): Promise<void> {
   if (params.autojoin) join(lobby.entry());
 }
 
-await enter();
+// A video element that waits for a peer's first frame holds the load event up, so nobody joins before it.
+window.addEventListener("load", () => void enter());

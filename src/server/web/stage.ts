@@ -45,7 +45,7 @@ export class Stage {
  * towards upright on upright screens, and a single one also towards wide.
  */
 function bestTile(count: number, w: number, h: number): { width: number; height: number } {
-  const narrowest = h > w ? (count === 1 ? 0.5 : 0.75) : 4 / 3;
+  const narrowest = h > w ? (count === 1 ? 0.5 : 0.6) : 4 / 3;
   const widest = count === 1 ? 2.2 : 16 / 9;
   let best = { width: 0, height: 0 };
   for (let columns = 1; columns <= count; columns++) {
