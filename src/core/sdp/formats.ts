@@ -10,6 +10,9 @@ import {
 } from "./capabilities.ts";
 import type { MediaSection, SdpCodec, SdpExtension } from "./description.ts";
 
+/** Largest id of the one-byte header form (RFC 8285 section 4.2); 15 is reserved. */
+const MAX_ONE_BYTE_ID = 14;
+
 /**
  * Payload types and extension ids in use on one bundle. Inside a bundle a number means one thing only
  * (RFC 9143 sections 7.3 and 9.2), so what the other side chose first is kept for m-lines that we add.
@@ -45,12 +48,13 @@ export class PayloadTypes {
     return pt;
   }
 
-  /** The id for an extension: the one in use, else the lowest free. */
-  extensionId(uri: string): number {
+  /** The id for an extension: the one in use, else the lowest free that fits the one-byte form, if any. */
+  extensionId(uri: string): number | undefined {
     const known = this.#extensionIds.get(uri);
     if (known !== undefined) return known;
     let id = 1;
-    while (this.#usedExtensions.has(id) || id === 15) id++;
+    while (this.#usedExtensions.has(id)) id++;
+    if (id > MAX_ONE_BYTE_ID) return undefined;
     this.#extensionIds.set(uri, id);
     this.#usedExtensions.add(id);
     return id;
@@ -105,8 +109,7 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
     );
     if (!known) continue;
     taken.add(c.payloadType);
-    // An answer repeats profile and mode of the offer (RFC 6184 section 8.2.2); the rest is what we want.
-    const fmtp = name === "opus" ? known.fmtp : c.fmtp;
+    const fmtp = name === "opus" ? known.fmtp : name === "h264" ? withOurLevel(c.fmtp) : c.fmtp;
     out.push({ ...c, fmtp, feedback: c.feedback.filter((f) => ours.includes(f)) });
   }
   for (const c of m.codecs) {
@@ -115,10 +118,22 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
   return out;
 }
 
+/**
+ * An answer repeats profile and mode of an H.264 offer; the level is ours to say where asymmetry is allowed
+ * (RFC 6184 section 8.2.2): 5.2, so that senders are not held to the 720p of the usual 3.1.
+ */
+function withOurLevel(fmtp: string): string {
+  if (fmtpValue(fmtp, "level-asymmetry-allowed") !== "1") return fmtp;
+  return fmtp.replace(/(profile-level-id=[0-9a-f]{4})[0-9a-f]{2}/i, (_, profile: string) => `${profile}34`);
+}
+
 /** Extensions for an m-line of our own offer. */
 export function offerExtensions(kind: MediaKind, types: PayloadTypes): SdpExtension[] {
   const wrong = kind === "video" ? audioOnlyExtensions : videoOnlyExtensions;
-  return knownExtensions.filter((uri) => !wrong.has(uri)).map((uri) => ({ id: types.extensionId(uri), uri }));
+  return knownExtensions.flatMap((uri) => {
+    const id = wrong.has(uri) ? undefined : types.extensionId(uri);
+    return id === undefined ? [] : [{ id, uri }];
+  });
 }
 
 /** Extensions of the remote offer that we read or write. */

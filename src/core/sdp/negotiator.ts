@@ -2,7 +2,7 @@ import type { MediaKind } from "../frame.ts";
 import { type Random, randomInt } from "../random.ts";
 import type { LinkPlan, LocalTrack } from "../room.ts";
 import type { Capability } from "./capabilities.ts";
-import type { Direction, MediaSection, SdpCodec, SessionDescription } from "./description.ts";
+import type { Direction, MediaSection, SdpCodec, SdpRid, SessionDescription } from "./description.ts";
 import { answerCodecs, answerExtensions, offerCodecs, offerExtensions, PayloadTypes } from "./formats.ts";
 import type { NegotiatedMedia, NegotiatedPayload } from "./negotiated.ts";
 
@@ -14,6 +14,8 @@ type Slot = {
   /** Our side as last described. */
   readonly local: MediaSection;
   readonly wantReceive: boolean;
+  /** The plan has the stream of `send`. False: the m-line keeps its SSRCs, for the stream to come back to. */
+  readonly planned: boolean;
   readonly send?: { readonly track: LocalTrack; readonly ssrc: number; readonly rtxSsrc: number };
   readonly negotiated?: NegotiatedMedia;
 };
@@ -57,7 +59,7 @@ export class Negotiator {
 
   /** Streams of the plan that no m-line carries yet: a re-offer is due. */
   unsent(plan: LinkPlan): readonly LocalTrack[] {
-    return plan.send.filter((t) => !this.#slots.some((s) => s.send?.track.id === t.id));
+    return plan.send.filter((t) => !this.#slots.some((s) => s.planned && s.send?.track.id === t.id));
   }
 
   /** Our offer for the plan. It stays pending until `applyAnswer` or `rollback`. */
@@ -73,9 +75,10 @@ export class Negotiator {
     for (const kind of ["audio", "video"] as const) {
       while (receivers(kind) < plan.receive[kind]) slots.push(this.#newSlot(kind, true, undefined));
     }
-    if (plan.data && !slots.some((s) => s.kind === "application")) slots.push(this.#newDataSlot());
+    // The transport fixes SCTP at its first description; a later data section cannot be joined to it.
+    if (plan.data && this.#slots.length === 0) slots.push(this.#newDataSlot());
     this.#pending = slots;
-    return body(slots);
+    return body(slots, bundled(slots));
   }
 
   /** Forgets our pending offer (the polite side of a collision). */
@@ -89,7 +92,8 @@ export class Negotiator {
     if (!pending || remote.media.length !== pending.length) return false;
     this.#slots = pending.map((slot, i) => {
       const m = remote.media[i];
-      if (!m || m.kind !== slot.kind || (m.port === 0 && !m.bundleOnly)) return { ...slot, rejected: true };
+      const refused = !m || m.kind !== slot.kind || (m.port === 0 && !m.bundleOnly);
+      if (refused || slot.rejected) return { ...slot, rejected: true };
       if (slot.kind === "application") return slot;
       return this.#agree(
         slot,
@@ -108,45 +112,56 @@ export class Negotiator {
     this.rollback();
     for (const m of remote.media) this.#types.learn(m);
     const free = [...this.unsent(plan)];
-    this.#slots = remote.media.map((m, i) => this.#answerSlot(m, this.#slots[i], plan, free));
-    return body(this.#slots);
+    this.#slots = remote.media.map((m, i) => {
+      // There is one transport: a section outside the offer's bundle would need its own.
+      const reachable = remote.bundle.length === 0 || remote.bundle.includes(m.mid);
+      return reachable ? this.#answerSlot(m, this.#slots[i], plan, free) : refusal(m);
+    });
+    // An answer's bundle is a subset of the offer's, in its order (RFC 9143 section 7.3).
+    const inUse = new Set(bundled(this.#slots));
+    return body(
+      this.#slots,
+      remote.bundle.filter((mid) => inUse.has(mid)),
+    );
   }
 
   #answerSlot(m: MediaSection, old: Slot | undefined, plan: LinkPlan, free: LocalTrack[]): Slot {
     const known = old?.mid === m.mid && old.kind === m.kind ? old : undefined;
-    const base = { mid: m.mid, kind: m.kind, wantReceive: false };
-    const refuse: Slot = {
-      ...base,
-      rejected: true,
-      local: { ...m, port: 0, bundleOnly: false, codecs: m.codecs.slice(0, 1) },
-    };
-    if (m.port === 0 && !m.bundleOnly) return refuse;
+    if (m.port === 0 && !m.bundleOnly) return refusal(m);
+    const base = { mid: m.mid, kind: m.kind, rejected: false };
     if (m.kind === "application") {
-      // The transport fixes SCTP at its first description; a later data section cannot be joined to it.
-      if (!plan.data || m.protocol.indexOf("SCTP") < 0 || (this.#slots.length > 0 && !known)) return refuse;
-      return { ...base, rejected: false, local: dataSection(m.mid, m.sctpPort) };
+      // As for our own offers: data comes with the first description or not at all.
+      if (!plan.data || !m.protocol.includes("SCTP") || (this.#slots.length > 0 && !known)) return refusal(m);
+      return { ...base, wantReceive: false, planned: false, local: dataSection(m.mid, m.sctpPort) };
     }
-    if ((m.kind !== "audio" && m.kind !== "video") || !m.rtcpMux) return refuse;
+    if ((m.kind !== "audio" && m.kind !== "video") || !m.rtcpMux) return refusal(m);
     const kind: MediaKind = m.kind;
     const codecs = answerCodecs(m, this.#capabilities);
-    if (codecs.length === 0) return refuse;
-    const wantReceive = plan.receive[kind] > 0 && sends(m.direction);
-    const send = receives(m.direction) ? (known?.send ?? this.#takeTrack(kind, codecs, free)) : known?.send;
+    if (codecs.length === 0) return refusal(m);
+    // The wish outlives a pause of the other side: our next offer asks for media on the same m-line.
+    const wantReceive = plan.receive[kind] > 0;
+    const receiving = wantReceive && sends(m.direction);
+    const kept = known?.send && isPlanned(known.send.track, plan) ? known.send : undefined;
+    const taken = !kept && receives(m.direction) ? this.#takeTrack(kind, codecs, free) : undefined;
+    const send = kept ?? taken ?? known?.send;
+    const planned = (kept ?? taken) !== undefined;
+    const sending = planned && receives(m.direction);
+    const { msid: _remote, simulcast, ...theirs } = m;
+    const layers = receiving ? /(?:^|\s)send\s+(\S+)/.exec(simulcast ?? "")?.[1] : undefined;
     const local: MediaSection = {
-      ...m,
+      ...theirs,
       port: 9,
       bundleOnly: false,
-      direction: direction(send !== undefined && receives(m.direction), wantReceive),
+      direction: direction(sending, receiving),
       codecs: send ? preferSent(codecs, send.track) : codecs,
       extensions: answerExtensions(m),
-      rids: m.rids.filter((r) => r.direction === "send").map((r) => ({ ...r, direction: "recv" as const })),
-      ...(m.simulcast ? { simulcast: m.simulcast.replace(/\bsend\b/, "recv") } : {}),
+      rids: receiving ? m.rids.filter((r) => r.direction === "send").map(asReceived) : [],
+      ...(layers ? { simulcast: `recv ${layers}` } : {}),
       ...this.#sendLines(send, codecs),
+      ...(send ? { msid: { stream: this.#cname, track: send.track.id } } : {}),
     };
-    const { msid: _remote, ...bare } = local;
-    const withMsid = send ? { ...bare, msid: { stream: this.#cname, track: send.track.id } } : bare;
-    const slot: Slot = { ...base, wantReceive, rejected: false, local: withMsid, ...(send ? { send } : {}) };
-    return this.#agree(slot, m, withMsid.codecs, wantReceive, send !== undefined && receives(m.direction));
+    const slot: Slot = { ...base, wantReceive, planned, local, ...(send ? { send } : {}) };
+    return this.#agree(slot, m, local.codecs, receiving, sending);
   }
 
   #takeTrack(kind: MediaKind, codecs: readonly SdpCodec[], free: LocalTrack[]): Slot["send"] {
@@ -158,10 +173,10 @@ export class Negotiator {
   }
 
   #reoffer(s: Slot, plan: LinkPlan): Slot {
-    if (s.rejected || s.kind === "application") return s;
-    const keep = s.send && plan.send.some((t) => t.id === s.send?.track.id);
-    const wantReceive = s.wantReceive;
-    return { ...s, local: { ...s.local, direction: direction(keep === true, wantReceive) } };
+    if (s.rejected || (s.kind !== "audio" && s.kind !== "video")) return s;
+    const planned = s.send !== undefined && isPlanned(s.send.track, plan);
+    const receive = s.wantReceive && plan.receive[s.kind] > 0;
+    return { ...s, planned, local: { ...s.local, direction: direction(planned, receive) } };
   }
 
   #newSlot(kind: MediaKind, wantReceive: boolean, track: LocalTrack | undefined): Slot {
@@ -184,18 +199,14 @@ export class Negotiator {
       ...this.#sendLines(send, codecs),
       ...(send ? { msid: { stream: this.#cname, track: send.track.id } } : {}),
     };
-    return { mid, kind, rejected: false, local, wantReceive, ...(send ? { send } : {}) };
+    const planned = send !== undefined;
+    return { mid, kind, rejected: false, local, wantReceive, planned, ...(send ? { send } : {}) };
   }
 
   #newDataSlot(): Slot {
     const mid = this.#mid();
-    return {
-      mid,
-      kind: "application",
-      rejected: false,
-      wantReceive: false,
-      local: dataSection(mid, undefined),
-    };
+    const local = dataSection(mid, undefined);
+    return { mid, kind: "application", rejected: false, wantReceive: false, planned: false, local };
   }
 
   #sendLines(send: Slot["send"], codecs: readonly SdpCodec[]): Pick<MediaSection, "ssrcs" | "ssrcGroups"> {
@@ -271,11 +282,27 @@ export class Negotiator {
   }
 }
 
-function body(slots: readonly Slot[]): DescriptionBody {
-  return {
-    bundle: slots.filter((s) => !s.rejected).map((s) => s.mid),
-    media: slots.map((s) => (s.rejected ? { ...s.local, port: 0, bundleOnly: false } : s.local)),
-  };
+function bundled(slots: readonly Slot[]): string[] {
+  return slots.filter((s) => !s.rejected).map((s) => s.mid);
+}
+
+function body(slots: readonly Slot[], bundle: readonly string[]): DescriptionBody {
+  const media = slots.map((s) => (s.rejected ? { ...s.local, port: 0, bundleOnly: false } : s.local));
+  return { bundle, media };
+}
+
+/** An m-line of the other side that we refuse, or that it removed. */
+function refusal(m: MediaSection): Slot {
+  const local = { ...m, port: 0, bundleOnly: false, codecs: m.codecs.slice(0, 1) };
+  return { mid: m.mid, kind: m.kind, rejected: true, wantReceive: false, planned: false, local };
+}
+
+function isPlanned(track: LocalTrack, plan: LinkPlan): boolean {
+  return plan.send.some((t) => t.id === track.id);
+}
+
+function asReceived(r: SdpRid): SdpRid {
+  return { ...r, direction: "recv" };
 }
 
 function payloadOf(mine: SdpCodec, theirs: SdpCodec): NegotiatedPayload {

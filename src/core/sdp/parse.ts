@@ -66,7 +66,7 @@ export function parseSdp(text: string): SessionDescription | undefined {
     if (line.startsWith("o=")) {
       const [, id, v] = value.split(" ");
       sessionId = id ?? "0";
-      version = Number(v) || 0;
+      version = count(v, Number.MAX_SAFE_INTEGER) ?? 0;
     } else if (line.startsWith("m=")) {
       const draft = parseMLine(value);
       if (!draft || sections.length >= MAX_SECTIONS) return undefined;
@@ -84,15 +84,31 @@ export function parseSdp(text: string): SessionDescription | undefined {
       else sessionFlags.add(name);
     }
   }
-  const media = sections.map((s, i) => finish(s, i, sessionDirection, sessionExtensions, sessionFlags));
+  const mids = sections.flatMap((s) => (s.mid === undefined ? [] : [s.mid]));
+  if (new Set(mids).size !== mids.length) return undefined;
+  const unnamed = unusedMids(mids);
+  const media = sections.map((s) =>
+    finish(s, s.mid ?? unnamed(), sessionDirection, sessionExtensions, sessionFlags),
+  );
   const transport = mergeTransport(sections, sessionTransport, sessionFlags);
   return transport && { sessionId, version, bundle, transport, media };
 }
 
+/** Names for m-lines without a=mid, "0", "1", ..., past those that others have. */
+function unusedMids(taken: readonly string[]): () => string {
+  const used = new Set(taken);
+  let next = 0;
+  return () => {
+    while (used.has(String(next))) next++;
+    return String(next++);
+  };
+}
+
 function parseMLine(value: string): Draft | undefined {
   const [kind, port, protocol, ...formats] = value.split(/\s+/);
-  const n = Number.parseInt(port ?? "", 10);
-  if (!kind || !protocol || !(n >= 0 && n <= 65535)) return undefined;
+  // "49170/2" counts ports, which nobody multiplexing uses.
+  const n = count(port?.split("/")[0], 65_535);
+  if (!kind || !protocol || n === undefined) return undefined;
   return {
     kind,
     port: n,
@@ -139,22 +155,22 @@ function parseTransportAttribute(t: TransportDraft, name: string, value: string)
 function parseMediaAttribute(s: Draft, name: string, value: string): void {
   switch (name) {
     case "mid":
-      s.mid = value;
+      if (/^\S{1,255}$/.test(value)) s.mid = value;
       return;
     case "rtpmap": {
-      const m = /^(\d+) ([^/\s]+)\/(\d+)(?:\/(\d+))?/.exec(value);
+      const m = /^(\d{1,3}) +([^/\s]+)\/(\d{1,9})(?:\/(\d{1,3}))?/.exec(value);
       if (!m) return;
       const channels = m[4] === undefined ? {} : { channels: Number(m[4]) };
       s.rtpmaps.set(Number(m[1]), { name: m[2] ?? "", clockRate: Number(m[3]), ...channels });
       return;
     }
     case "fmtp": {
-      const m = /^(\d+) (.*)$/.exec(value);
+      const m = /^(\d{1,3}) (.*)$/.exec(value);
       if (m) s.fmtps.set(Number(m[1]), (m[2] ?? "").trim());
       return;
     }
     case "rtcp-fb": {
-      const m = /^(\d+|\*) (.*)$/.exec(value);
+      const m = /^(\d{1,3}|\*) (.*)$/.exec(value);
       if (m) s.feedback.push([m[1] ?? "*", (m[2] ?? "").trim()]);
       return;
     }
@@ -185,11 +201,13 @@ function parseMediaAttribute(s: Draft, name: string, value: string): void {
       s.simulcast = value;
       return;
     case "sctp-port":
-      s.sctpPort = Number(value) || 5000;
+      s.sctpPort = count(value, 65_535) ?? 5000;
       return;
-    case "max-message-size":
-      s.maxMessageSize = Number(value) || 0;
+    case "max-message-size": {
+      const bytes = count(value, Number.MAX_SAFE_INTEGER);
+      if (bytes !== undefined) s.maxMessageSize = bytes;
       return;
+    }
     default:
       if (isDirection(name)) s.direction = name;
       else s.flags.add(name);
@@ -217,16 +235,16 @@ function pushExtension(list: SdpExtension[], value: string): void {
 
 function finish(
   s: Draft,
-  index: number,
+  mid: string,
   sessionDirection: Direction | undefined,
   sessionExtensions: readonly SdpExtension[],
   sessionFlags: ReadonlySet<string>,
 ): MediaSection {
   const codecs: SdpCodec[] = [];
-  for (const format of s.formats) {
-    const pt = Number(format);
+  for (const pt of new Set(s.formats.map((f) => count(f, 127)))) {
+    if (pt === undefined) continue;
     const map = s.rtpmaps.get(pt) ?? staticPayloads.get(pt);
-    if (!map || pt > 127) continue;
+    if (!map) continue;
     const feedback = s.feedback.filter(([p]) => p === "*" || Number(p) === pt).map(([, v]) => v);
     codecs.push({ payloadType: pt, ...map, fmtp: s.fmtps.get(pt) ?? "", feedback });
   }
@@ -235,7 +253,7 @@ function finish(
     kind: s.kind,
     port: s.port,
     protocol: s.protocol,
-    mid: s.mid ?? String(index),
+    mid,
     direction: s.direction ?? sessionDirection ?? "sendrecv",
     codecs,
     extensions: s.extensions.length > 0 ? s.extensions : sessionExtensions,
@@ -267,8 +285,8 @@ function mergeTransport(
   session: TransportDraft,
   flags: ReadonlySet<string>,
 ): SessionDescription["transport"] | undefined {
-  const own = sections.find((s) => s.transport.ufrag && !(s.port === 0 && !s.flags.has("bundle-only")));
-  const t = own?.transport;
+  const inUse = sections.filter((s) => s.port !== 0 || s.flags.has("bundle-only"));
+  const t = inUse.find((s) => s.transport.ufrag)?.transport;
   const ufrag = t?.ufrag ?? session.ufrag;
   const pwd = t?.pwd ?? session.pwd;
   const fingerprint =
@@ -283,7 +301,7 @@ function mergeTransport(
     ufrag,
     pwd,
     fingerprint,
-    setup: t?.setup ?? session.setup ?? "actpass",
+    setup: t?.setup ?? session.setup ?? inUse.find((s) => s.transport.setup)?.transport.setup ?? "actpass",
     iceLite: flags.has("ice-lite"),
     candidates: [...new Set(candidates)],
     endOfCandidates: flags.has("end-of-candidates") || sections.some((s) => s.flags.has("end-of-candidates")),
@@ -297,6 +315,13 @@ function isIceToken(s: string, min: number): boolean {
 
 function isDirection(s: string): s is Direction {
   return s === "sendrecv" || s === "sendonly" || s === "recvonly" || s === "inactive";
+}
+
+/** A plain decimal number up to `max`. */
+function count(s: string | undefined, max: number): number | undefined {
+  if (s === undefined || !/^\d{1,20}$/.test(s)) return undefined;
+  const n = Number(s);
+  return n <= max ? n : undefined;
 }
 
 function isU32(n: number): boolean {
