@@ -3,7 +3,7 @@ import { earliest } from "../machine.ts";
 import { type Millis, millis } from "../time.ts";
 import type { RttEstimator } from "./rtt.ts";
 
-/** The first request waits this long, or for this many newer packets, in case the packet was overtaken. */
+/** The first request waits this long, or until the packet is this far behind the newest: it may be overtaken only. */
 const FIRST_DELAY_MS = 10;
 const FIRST_DISTANCE = 3;
 const MIN_RETRY_MS = 20;

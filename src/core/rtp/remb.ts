@@ -17,6 +17,8 @@ const HIGH_LOSS = 0.1;
 const LOW_LOSS = 0.02;
 /** A loss figure holds growth back this long. */
 const LOSS_LIFETIME_MS = 2000;
+/** Without a send time for this long, loss alone says when to grow. */
+const DELAY_LIFETIME_MS = 2000;
 /** The rate is measured over one second; right after the start over what there is of it. */
 const RATE_WINDOW_MS = 1000;
 const MIN_RATE_SPAN_MS = 200;
@@ -46,6 +48,7 @@ export class RembController {
   /** What came through when the path was last full. */
   #knee = 0;
   #lossAt: Millis | undefined;
+  #delayAt: Millis | undefined;
   #due: Millis | undefined;
   #stated: Millis | undefined;
 
@@ -69,11 +72,13 @@ export class RembController {
    * timestamp of its frame); undefined: not known.
    */
   push(octets: number, sendMs: number | undefined, arrival: Millis): void {
-    this.#due ??= millis(Math.max(arrival, (this.#stated ?? arrival) + INTERVAL_MS));
+    this.#due ??=
+      this.#stated === undefined ? arrival : millis(Math.max(arrival, this.#stated + INTERVAL_MS));
     if (this.#o.transportWide) return;
     this.#firstAt ??= arrival;
     this.#bytes.add(octets, arrival);
     if (sendMs === undefined) return;
+    this.#delayAt = arrival;
     const load = this.#trend.push(sendMs, arrival);
     if (load === "over") this.#cut(BACK_OFF * this.#rate(arrival), arrival);
     else if (load === "clear") this.#grow(arrival);
@@ -82,7 +87,12 @@ export class RembController {
 
   /** Share of packets lost since the last report, 0..1. */
   onLoss(fraction: number, now: Millis): void {
-    if (this.#o.transportWide || fraction <= LOW_LOSS) return;
+    if (this.#o.transportWide) return;
+    if (fraction <= LOW_LOSS) {
+      // Where send times are known, the delay decides.
+      if (this.#delayAt === undefined || now - this.#delayAt > DELAY_LIFETIME_MS) this.#grow(now);
+      return;
+    }
     this.#lossAt = now;
     if (fraction <= HIGH_LOSS) return;
     // What was sent, not what arrived: half of the loss is taken off it.

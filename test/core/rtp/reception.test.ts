@@ -1,0 +1,173 @@
+import { describe, expect, it } from "vitest";
+import { Reception } from "../../../src/core/rtp/reception.ts";
+import { type Millis, millis, ntpMid32 } from "../../../src/core/time.ts";
+
+const CLOCK = 8000;
+/** Feeds packets of 20 ms each, sent and arriving every 20 ms. */
+function stream(r = new Reception(5, CLOCK)) {
+  const push = (seq: number, at = seq * 20, timestamp = seq * 160) =>
+    r.push(seq & 0xffff, timestamp >>> 0, millis(at));
+  return { r, push };
+}
+const at = (ms: number): Millis => millis(ms);
+
+describe("reception reports (RFC 3550 appendix A.3)", () => {
+  it("counts loss of the interval and of all time", () => {
+    const { r, push } = stream();
+    for (let s = 100; s < 200; s++) if (s % 10 !== 5) push(s);
+    expect(r.report(at(4000))).toMatchObject({
+      ssrc: 5,
+      fractionLost: 25,
+      cumulativeLost: 10,
+      highestSeq: 199,
+    });
+    for (let s = 200; s < 300; s++) push(s);
+    expect(r.report(at(6000))).toMatchObject({ fractionLost: 0, cumulativeLost: 10, highestSeq: 299 });
+    for (let s = 300; s < 400; s += 2) push(s);
+    // 99 expected, 50 received: 49 * 256 / 99.
+    expect(r.report(at(8000))).toMatchObject({ fractionLost: 126, cumulativeLost: 59 });
+    expect(r.lost).toBe(59);
+    expect(r.received).toBe(240);
+  });
+
+  it("goes negative with duplicates, and reports no loss then", () => {
+    const { r, push } = stream();
+    for (let s = 0; s < 10; s++) {
+      push(s);
+      push(s);
+    }
+    expect(r.report(at(500))).toMatchObject({ fractionLost: 0, cumulativeLost: -10 });
+  });
+
+  it("counts cycles in the highest sequence number", () => {
+    const { r, push } = stream();
+    for (let s = 65_000; s < 65_000 + 70_000; s++) push(s);
+    expect(r.report(at(0))).toMatchObject({ highestSeq: 134_999, cumulativeLost: 0 });
+  });
+
+  it("counts packets that were overtaken at the very start", () => {
+    const { r, push } = stream();
+    for (const s of [65_537, 65_536, 65_535, 65_538]) push(s);
+    expect(r.report(at(0))).toMatchObject({ cumulativeLost: 0, highestSeq: 65_538 - 65_536 });
+    expect(r.lost).toBe(0);
+  });
+
+  it("has nothing to say before the first packet", () => {
+    const { r } = stream();
+    expect(r.report(at(9))).toEqual({
+      ssrc: 5,
+      fractionLost: 0,
+      cumulativeLost: 0,
+      highestSeq: 0,
+      jitter: 0,
+      lastSr: 0,
+      delaySinceLastSr: 0,
+    });
+  });
+
+  it("echoes the last sender report with the time since it arrived", () => {
+    const { r, push } = stream();
+    push(1);
+    const ntp = { seconds: 0x12345678, fraction: 0x9abcdef0 };
+    r.onSenderReport(ntp, at(1000));
+    r.onSenderReport(ntp, at(1400));
+    expect(r.report(at(2500))).toMatchObject({
+      lastSr: ntpMid32(ntp),
+      delaySinceLastSr: 1.5 * 65536,
+    });
+    r.onSenderReport({ ...ntp, seconds: 0x12345679 }, at(3000));
+    expect(r.report(at(3001)).delaySinceLastSr).toBe(66);
+  });
+});
+
+describe("interarrival jitter (RFC 3550 appendix A.8)", () => {
+  it("matches hand-made values", () => {
+    const { r, push } = stream();
+    push(1, 0);
+    push(2, 25);
+    // 5 ms late: 40 ticks / 16.
+    expect(r.report(at(0)).jitter).toBe(2);
+    expect(r.jitterMs).toBeCloseTo(2.5 / 8, 6);
+    push(3, 45);
+    expect(r.jitterMs).toBeCloseTo((2.5 * 15) / 16 / 8, 6);
+    push(4, 55);
+    expect(r.jitterMs).toBeCloseTo(((2.5 * 15) / 16 + (80 - (2.5 * 15) / 16) / 16) / 8, 6);
+  });
+
+  it("ignores the packets that follow in one frame, repeats, and stamps over the wrap", () => {
+    const r = new Reception(1, CLOCK);
+    const start = 2 ** 32 - 160;
+    for (let i = 0; i < 4; i++) {
+      for (let k = 0; k < 3; k++) r.push(3 * i + k, (start + 160 * i) >>> 0, millis(20 * i + 5 * k));
+      r.push(3 * i, (start + 160 * i) >>> 0, millis(20 * i + 300));
+    }
+    expect(r.jitterMs).toBe(0);
+  });
+
+  it("does not take a clock that jumps for jitter", () => {
+    const r = new Reception(1, CLOCK);
+    r.push(1, 0, millis(0));
+    r.push(2, 100 * CLOCK, millis(20));
+    expect(r.jitterMs).toBe(0);
+  });
+});
+
+describe("a sender that restarts (RFC 3550 appendix A.1)", () => {
+  it("drops one packet that is out of place", () => {
+    const { r, push } = stream();
+    for (let s = 10; s < 20; s++) push(s);
+    expect(r.push(40_000, 20 * 160, millis(400))).toBeUndefined();
+    expect(push(21)).toBe(65_536 + 21);
+    expect(r.epoch).toBe(0);
+    expect(r.lost).toBe(1);
+  });
+
+  it("takes two consecutive numbers for a restart, above all earlier ones", () => {
+    const { r, push } = stream();
+    const before = push(50_000) ?? 0;
+    push(50_001);
+    // The clock runs on; only the numbers start afresh.
+    expect(r.push(7, 50_002 * 160, millis(1_000_040))).toBeUndefined();
+    const ext = r.push(8, 50_003 * 160, millis(1_000_060)) ?? 0;
+    expect(ext & 0xffff).toBe(8);
+    expect(ext).toBeGreaterThan(before + 65_536);
+    expect(r.epoch).toBe(1);
+    expect(r.report(at(0))).toMatchObject({ cumulativeLost: 0, highestSeq: 8 });
+    expect([r.received, r.lost]).toEqual([3, 0]);
+  });
+
+  it("restarts at once where the timestamp jumps too, without losing the packet", () => {
+    const { r, push } = stream();
+    push(10);
+    expect((r.push(30_000, 0x80000000, millis(220)) ?? 0) & 0xffff).toBe(30_000);
+    expect(r.epoch).toBe(1);
+  });
+
+  it("keeps what it lost before a restart in the totals", () => {
+    const { r, push } = stream();
+    for (const s of [10, 11, 14]) push(s);
+    r.push(30_000, 0x80000000, millis(1));
+    r.push(30_002, 0x80000000, millis(1));
+    expect([r.received, r.lost]).toEqual([5, 3]);
+  });
+
+  it("takes packets far behind with an old timestamp for late repetitions", () => {
+    const { r, push } = stream();
+    for (let s = 1000; s < 1400; s++) if (s !== 1100 && s !== 1101) push(s);
+    expect(push(1100, 28_001)).toBe(65_536 + 1100);
+    expect(push(1101, 28_002)).toBe(65_536 + 1101);
+    expect(r.epoch).toBe(0);
+    expect(r.lost).toBe(0);
+  });
+
+  it.each([
+    [3000, 0],
+    [3001, 1],
+  ])("a step of %d makes %d restart(s)", (step, epochs) => {
+    const { r } = stream();
+    r.push(100, 0, millis(0));
+    r.push(100 + step, 160, millis(20));
+    r.push(101 + step, 320, millis(40));
+    expect(r.epoch).toBe(epochs);
+  });
+});

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { TimestampGuard } from "../../../src/core/rtp/timestamp-guard.ts";
+import { millis } from "../../../src/core/time.ts";
+
+const CLOCK = 90_000;
+const START = 0xffff0000;
+
+function guard() {
+  const g = new TimestampGuard(CLOCK);
+  const push = (ts: number, at: number) => g.accept(ts >>> 0, millis(at));
+  return { g, push };
+}
+
+describe("RTP timestamps", () => {
+  it("runs on over the wrap", () => {
+    const { g, push } = guard();
+    const first = push(START, 0) ?? 0;
+    for (let i = 1; i < 100; i++) expect(push(START + 3000 * i, 33 * i)).toBe(first + 3000 * i);
+    expect(g.epoch).toBe(0);
+  });
+
+  it("drops a stray zero and goes on", () => {
+    const { g, push } = guard();
+    const first = push(0x40000000, 0) ?? 0;
+    expect(push(0, 33)).toBeUndefined();
+    expect(push(0x40000000 + 3000, 66)).toBe(first + 3000);
+    expect(push(0, 99)).toBeUndefined();
+    expect(g.epoch).toBe(0);
+  });
+
+  it("takes two strays that agree for a new clock", () => {
+    const { g, push } = guard();
+    push(0x40000000, 0);
+    expect(push(7, 33)).toBeUndefined();
+    expect(push(3007, 66)).toBeGreaterThanOrEqual(0);
+    expect(g.epoch).toBe(1);
+  });
+
+  it("does not join two strays that differ", () => {
+    const { g, push } = guard();
+    push(0x40000000, 0);
+    expect(push(7, 33)).toBeUndefined();
+    expect(push(0x60000000, 66)).toBeUndefined();
+    expect(g.epoch).toBe(0);
+  });
+
+  it("believes a jump after a pause, or after the sender restarted", () => {
+    const { g, push } = guard();
+    push(0x40000000, 0);
+    expect(push(0, 2000)).toBeDefined();
+    expect(g.epoch).toBe(1);
+    g.restart();
+    expect(push(0x70000000, 2001)).toBeDefined();
+    expect(g.epoch).toBe(2);
+  });
+
+  it("never gives a negative value when the first packets were overtaken", () => {
+    const { push } = guard();
+    push(0, 0);
+    expect(push(-3000, 1)).toBe(2 ** 32 - 3000);
+  });
+});
