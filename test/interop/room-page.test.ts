@@ -147,8 +147,8 @@ describeWith("the page in Chromium", [findChromium()], () => {
     expect(row?.codec).toBe(`video/${codec.toUpperCase()}`);
   });
 
-  it("keeps the pictures moving while the room server is away, and comes back to its seat", async () => {
-    await serve({ graceMs: 60_000 });
+  it("keeps the pictures moving while the room server is away, and joins its successor afresh", async () => {
+    await serve();
     const ann = await enter("Ann");
     const bob = await enter("Bob");
     await plays(ann, "Bob");
@@ -187,6 +187,25 @@ describeWith("the page in Chromium", [findChromium()], () => {
     expect(await tile(ann, "Bob").count()).toBe(1);
   });
 
+  it("offers anew, under a new link name, to a peer that does not answer", async () => {
+    await serve();
+    const mute = await RoomClient.join(server.wsUrl, { room: "demo", name: "Mute" });
+    await enter("Ann");
+    await mute.next("peer-joined");
+    const links: string[] = [];
+    while (links.length < 2) {
+      const message = await mute.nextOf("signal");
+      if (!("sdp" in message.data)) continue;
+      expect(message.data).toMatchObject({
+        sdp: { type: "offer" },
+        media: { 0: "microphone", 1: "camera" },
+      });
+      expect(message.data.sdp.sdp).toContain("m=application");
+      links.push(message.data.link ?? "");
+    }
+    expect(new Set(links).size).toBe(2);
+  });
+
   it("asks for the server's token, and takes it from the link", async () => {
     await serve({ token: "open sesame" });
     const ann = await enter("Ann");
@@ -200,7 +219,17 @@ describeWith("the page in Chromium", [findChromium()], () => {
     await plays(ann, "Guest");
   });
 
-  it("says so when it is removed or the room is full", async () => {
+  it("says so when it is removed", async () => {
+    await serve();
+    const ann = await enter("Ann");
+    await expect.poll(() => server.stats.peers).toBe(1);
+    const { welcome } = await RoomClient.join(server.wsUrl, { room: "demo" });
+    server.kick("demo", welcome.peers[0]?.id ?? "");
+    await ann.getByRole("heading", { name: "You were removed" }).waitFor();
+    expect(server.stats.peers).toBe(1);
+  });
+
+  it("says so when the room is full, and gets in later", async () => {
     await serve({ maxPeers: 1 });
     const first = await RoomClient.join(server.wsUrl, { room: "demo" });
     const ann = await enter("Ann");

@@ -126,7 +126,7 @@ describe("messages from clients", () => {
     ];
     const bits = ['"', "{", "}", "[", "]", ",", ":", "null", "true", "1e999", "\\u0000", "t", "0"];
     let accepted = 0;
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 8000; i++) {
       let text = seeds[randomInt(random, seeds.length)] ?? "";
       for (let n = randomInt(random, 3); n > 0; n--) {
         const at = randomInt(random, text.length + 1);
@@ -138,7 +138,7 @@ describe("messages from clients", () => {
       accepted++;
       expect(parseClientMessage(JSON.stringify(m))).toEqual(m);
     }
-    expect(accepted).toBeGreaterThan(1000);
+    expect(accepted).toBeGreaterThan(500);
   });
 });
 

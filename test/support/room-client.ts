@@ -71,14 +71,17 @@ export class RoomClient {
 
   /** The next message, which must be of this kind. */
   async next<T extends ServerMessage["t"]>(t: T): Promise<Extract<ServerMessage, { t: T }>> {
-    while (this.#inbox.length === 0) {
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-      });
-    }
-    const message = this.#inbox.shift();
-    if (message?.t !== t) throw new Error(`expected ${t}, got ${JSON.stringify(message)}`);
+    const message = await this.#shift();
+    if (message.t !== t) throw new Error(`expected ${t}, got ${JSON.stringify(message)}`);
     return message as Extract<ServerMessage, { t: T }>;
+  }
+
+  /** The next message of this kind; others before it are dropped. */
+  async nextOf<T extends ServerMessage["t"]>(t: T): Promise<Extract<ServerMessage, { t: T }>> {
+    for (;;) {
+      const message = await this.#shift();
+      if (message.t === t) return message as Extract<ServerMessage, { t: T }>;
+    }
   }
 
   /** Resolves once the server has handled all that was sent; nothing but the answer may arrive meanwhile. */
@@ -100,5 +103,15 @@ export class RoomClient {
   /** Cuts the connection as a dying network does, as far as the server can tell. */
   cut(): void {
     this.#ws.terminate();
+  }
+
+  async #shift(): Promise<ServerMessage> {
+    for (;;) {
+      const message = this.#inbox.shift();
+      if (message) return message;
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    }
   }
 }

@@ -88,7 +88,8 @@ export class Lobby {
 
   #complain(problems: readonly MediaProblem[]): void {
     this.#problem.hidden = problems.length === 0;
-    this.#problem.textContent = problems.map((p) => p.text).join(" ");
+    const comfort = this.#media.tracks.size === 0 ? ["You can still join to watch and listen."] : [];
+    this.#problem.textContent = [...problems.map((p) => p.text), ...comfort].join(" ");
   }
 
   async #toggle(source: DeviceSource): Promise<void> {

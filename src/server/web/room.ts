@@ -46,8 +46,7 @@ function join(entry: { name: string; token: string | undefined }): void {
 
 function ended(reason: EndReason | "left"): void {
   if (reason === "auth") {
-    void lobby.open([]);
-    lobby.askToken();
+    void lobby.open([]).then(() => lobby.askToken());
     return;
   }
   media.stopAll();

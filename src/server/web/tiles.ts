@@ -18,11 +18,7 @@ export class Tile {
   constructor(o: { id: string; name: string; screen: boolean; self: boolean; blocked: Blocked }) {
     this.#blocked = o.blocked;
     const kind = `${o.screen ? " shared" : ""}${o.self ? " self" : ""}${o.self && !o.screen ? " mirror" : ""}`;
-    const label = o.screen
-      ? `${o.self ? "Your" : `${o.name}’s`} screen`
-      : o.self
-        ? `${o.name} (you)`
-        : o.name;
+    const label = o.screen ? `${o.self ? "Your" : `${o.name}’s`} screen` : o.self ? "You" : o.name;
     const avatar = make("div", "avatar", make("span", "", initials(o.name)));
     const name = make("span", "name", label);
     this.element = make("article", `tile no-video${kind}`, this.#video, avatar);

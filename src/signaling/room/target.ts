@@ -7,7 +7,7 @@ export type RoomTarget = { readonly socketUrl: string; readonly room: string; re
 
 /**
  * Reads a room address: `ws://host:port/ROOM`, `wss://...`, or the link of the room's web page
- * (`http://host:port/r/ROOM`). A token may stand in the query. Throws a RoomtapError `usage`.
+ * (`http://host:port/r/ROOM`). A token may stand in the query, or behind the `#` as in the page's links. Throws a RoomtapError `usage`.
  */
 export function parseRoomTarget(address: string): RoomTarget {
   const hint = "write it like ws://127.0.0.1:8080/my-room, or paste the link of the room's page";
@@ -33,7 +33,7 @@ export function parseRoomTarget(address: string): RoomTarget {
   if (segments.at(-1) === "r") segments.pop();
   const secure = url.protocol === "wss:" || url.protocol === "https:";
   const base = segments.length > 0 ? `/${segments.join("/")}` : "";
-  const token = url.searchParams.get("token");
+  const token = url.searchParams.get("token") ?? new URLSearchParams(url.hash.slice(1)).get("token");
   return {
     socketUrl: `${secure ? "wss" : "ws"}://${url.host}${base}${SOCKET_PATH}`,
     room: name,
