@@ -65,6 +65,14 @@ export class Reception {
     return ext;
   }
 
+  /**
+   * Extended sequence number of a packet that RTX restored: it does not count as received, so that reports
+   * keep telling the sender what the network loses. undefined before the first packet.
+   */
+  locate(seq: number): number | undefined {
+    return this.#sequence.locate(seq);
+  }
+
   /** A sender report of this SSRC arrived. A copy of the last one does not move the clock. */
   onSenderReport(ntp: Ntp, arrival: Millis): void {
     const mid = ntpMid32(ntp);

@@ -76,6 +76,11 @@ export class SequenceTracker {
     return undefined;
   }
 
+  /** The extended number nearest to the newest, without counting a packet; undefined before the first one. */
+  locate(seq: number): number | undefined {
+    return this.#newest === undefined ? undefined : this.#newest + seqDiff(seq, this.#newest & 0xffff);
+  }
+
   #begin(ext: number, timestamp: number): number {
     this.#newest = ext;
     this.#newestTs = timestamp;

@@ -52,6 +52,14 @@ describe("reception reports (RFC 3550 appendix A.3)", () => {
     expect(r.lost).toBe(0);
   });
 
+  it("places restored packets without counting them", () => {
+    const { r, push } = stream();
+    expect(r.locate(3)).toBeUndefined();
+    for (const s of [65_534, 65_537]) push(s);
+    expect([65_535, 0, 1, 5].map((s) => r.locate(s))).toEqual([131_071, 131_072, 131_073, 131_077]);
+    expect([r.received, r.lost]).toEqual([2, 2]);
+  });
+
   it("has nothing to say before the first packet", () => {
     const { r } = stream();
     expect(r.report(at(9))).toEqual({
