@@ -23,10 +23,12 @@ export class ArrivalStall {
     return arrival > this.#from && arrival <= this.#until + BACKLOG_MS;
   }
 
-  /** When the loop stopped, and when it went on. */
+  /** When the loop stopped. */
   get from(): Millis {
     return millis(this.#from);
   }
+
+  /** When it went on. */
   get until(): Millis {
     return millis(this.#until);
   }

@@ -122,7 +122,7 @@ export function buildRtp(f: RtpFields): Uint8Array {
   const head = 12 + (ext.length > 0 ? 4 + padded : 0);
   const b = new Uint8Array(head + f.payload.length);
   b[0] = 0x80 | (ext.length > 0 ? 0x10 : 0);
-  b[1] = (f.marker ? 0x80 : 0) | f.payloadType;
+  b[1] = (f.marker ? 0x80 : 0) | (f.payloadType & 0x7f);
   putU16(b, 2, f.seq);
   putU32(b, 4, f.timestamp);
   putU32(b, 8, f.ssrc);

@@ -42,6 +42,7 @@ export type SenderReport = {
 };
 
 /** Receiver report (RFC 3550 section 6.4.2). */
+/** Receiver report; `ssrc` is its sender's. */
 export type ReceiverReport = {
   readonly type: "rr";
   readonly ssrc: number;
@@ -55,6 +56,7 @@ export type SourceDescription = {
 };
 
 /** End of participation (RFC 3550 section 6.6): the streams that stop, and why if said. */
+/** Goodbye: these SSRCs have stopped sending. The reason is Latin-1. */
 export type Bye = { readonly type: "bye"; readonly ssrcs: readonly number[]; readonly reason?: string };
 
 /** Generic NACK (RFC 4585 section 6.2.1), 16-bit numbers in the order of the packet. */
