@@ -158,7 +158,7 @@ function parseMediaAttribute(s: Draft, name: string, value: string): void {
       if (/^\S{1,255}$/.test(value)) s.mid = value;
       return;
     case "rtpmap": {
-      const m = /^(\d{1,3}) +([^/\s]+)\/(\d{1,9})(?:\/(\d{1,3}))?/.exec(value);
+      const m = /^(\d{1,3}) +([^/\s]+)\/(\d{1,9})(?:\/(\d{1,3}))?(?!\S)/.exec(value);
       if (!m) return;
       const channels = m[4] === undefined ? {} : { channels: Number(m[4]) };
       s.rtpmaps.set(Number(m[1]), { name: m[2] ?? "", clockRate: Number(m[3]), ...channels });
@@ -243,7 +243,7 @@ function finish(
   const codecs: SdpCodec[] = [];
   for (const pt of new Set(s.formats.map((f) => count(f, 127)))) {
     if (pt === undefined) continue;
-    const map = s.rtpmaps.get(pt) ?? staticPayloads.get(pt);
+    const map = s.rtpmaps.get(pt) ?? (s.kind === "audio" ? staticPayloads.get(pt) : undefined);
     if (!map) continue;
     const feedback = s.feedback.filter(([p]) => p === "*" || Number(p) === pt).map(([, v]) => v);
     codecs.push({ payloadType: pt, ...map, fmtp: s.fmtps.get(pt) ?? "", feedback });
