@@ -98,7 +98,7 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
   follow(o.stop, () => child.stop());
   follow(o.skip, () => child.skip());
   const done = await child.done;
-  const manifest = await finish(directory);
+  const manifest = await finish(directory, ffmpeg, o);
   const failure =
     done.error && new RoomtapError(errorCode(done.error.code), done.error.message, hintOf(done.error));
   if (failure && manifest.files.length === 0) throw failure;
@@ -107,9 +107,10 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
 }
 
 /** Completes what a killed child left behind and writes the manifest. */
-async function finish(directory: string): Promise<Manifest> {
+async function finish(directory: string, ffmpeg: string, o: RecordOptions): Promise<Manifest> {
   if (!existsSync(directory)) return manifestOf([]);
-  await recoverSession(directory);
+  const failure = await recoverSession(directory, { ffmpeg, ...(o.skip ? { skip: o.skip } : {}) });
+  if (failure) o.onNotice?.({ level: "error", text: failure.message });
   const manifest = manifestOf(readJournal(directory));
   writeManifest(directory, manifest);
   return manifest;

@@ -99,7 +99,7 @@ class Supervisor implements Supervised {
     this.#stopping = true;
     if (this.#restart !== undefined) {
       clearTimeout(this.#restart);
-      this.#end({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
+      this.#resolve({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
     } else this.#send({ t: "stop" });
   }
 
@@ -131,10 +131,16 @@ class Supervisor implements Supervised {
   #onClose(code: number | null, signal: NodeJS.Signals | null): void {
     clearInterval(this.#watchdog);
     this.#child = undefined;
-    if (this.#finished) return this.#end(this.#finished);
+    if (this.#finished) {
+      this.#resolve(this.#finished);
+      return;
+    }
     const how = signal ? `by ${signal}` : `with code ${code}`;
     this.#elapsedBefore = this.#last?.elapsedMs ?? this.#elapsedBefore;
-    if (this.#stopping) return this.#end({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
+    if (this.#stopping) {
+      this.#resolve({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
+      return;
+    }
     if (this.#last === undefined || this.#last.phase === "joining") this.#failedStarts++;
     if (this.#failedStarts >= MAX_FAILED_STARTS) {
       const said = this.#stderr.trim().split("\n").at(-1) ?? "";
@@ -143,7 +149,8 @@ class Supervisor implements Supervised {
         message: `the media process ended ${how} ${MAX_FAILED_STARTS} times${said ? `: ${said.slice(0, 200)}` : ""}`,
         hint: "does the native addon load on this machine? try: node -e \"import('node-datachannel')\"",
       };
-      return this.#end({ t: "done", exit: ExitCode.unexpected, error, elapsedMs: this.#elapsedBefore });
+      this.#resolve({ t: "done", exit: ExitCode.unexpected, error, elapsedMs: this.#elapsedBefore });
+      return;
     }
     this.#attempt++;
     this.#o.onNotice({ t: "notice", level: "warn", text: `the media process ended ${how}; rejoining` });
@@ -155,8 +162,8 @@ class Supervisor implements Supervised {
 
   #watch(): void {
     const now = Date.now();
-    if (now - this.#heardAt > SILENCE_MS) return this.#kill("it does not answer");
     const last = this.#last;
+    if (now - this.#heardAt > SILENCE_MS) this.#kill("it does not answer");
     if (!last) return;
     const spin = this.#spin;
     if (!spin || spin.packets !== last.packets) {
@@ -175,9 +182,5 @@ class Supervisor implements Supervised {
       text: `the media process is stuck (${why}) and is replaced`,
     });
     this.#child?.kill("SIGKILL");
-  }
-
-  #end(m: DoneMessage): void {
-    this.#resolve(m);
   }
 }

@@ -25,6 +25,9 @@ const SETUP_MS = 15_000;
 /** The side that did not offer waits this much longer before it takes the retry into its own hands. */
 const ANSWERER_PATIENCE_MS = 5000;
 
+/** A peer whose connection ended may be leaving; the room says so within this time. */
+const LEAVE_MS = 300;
+
 /** What a mesh peer needs around it. */
 export type MeshPeerOptions = {
   readonly host: RtcHost;
@@ -247,7 +250,11 @@ export class MeshPeer {
     if (this.#closed) return;
     const offered = this.#offered;
     this.#drop();
-    this.#o.emit({ t: "link", op: "down", peerId: this.#o.peer.id, detail });
+    // Someone who leaves closes the connection first: it is only worth a word when they are still there.
+    const word = setTimeout(() => {
+      if (!this.#closed) this.#o.emit({ t: "link", op: "down", peerId: this.#o.peer.id, detail });
+    }, LEAVE_MS);
+    word.unref();
     const wait = this.#backoff.next() + (offered ? 0 : ANSWERER_PATIENCE_MS);
     this.#retry = setTimeout(() => {
       if (!this.#link && !this.#closed) this.connect();

@@ -53,6 +53,7 @@ export class RecordingGroup {
   #queue: Queued[] = [];
   #file: MediaFile | undefined;
   #limit: Micros | undefined;
+  #resized = false;
 
   constructor(o: GroupOptions) {
     this.#o = o;
@@ -61,6 +62,11 @@ export class RecordingGroup {
   /** The file being written; undefined before the first frames. */
   get file(): MediaFile | undefined {
     return this.#file;
+  }
+
+  /** Pictures of more than one size are in the file. */
+  get resized(): boolean {
+    return this.#resized;
   }
 
   /** True when nothing was ever written or waits. */
@@ -89,10 +95,11 @@ export class RecordingGroup {
     this.#limit = at;
   }
 
-  /** True when the frame cannot go into this file: another codec than the track has so far. */
+  /** True when the frame cannot go into this file: another codec than before, or one its container lacks. */
   mustSplit(trackId: string, frame: Frame): boolean {
-    const codec = this.#tracks.get(trackId)?.codec;
-    return codec !== undefined && codec !== frame.codec;
+    const track = this.#tracks.get(trackId);
+    if (track?.codec !== undefined && track.codec !== frame.codec) return true;
+    return track?.number === undefined && this.#file !== undefined && !this.#file.accepts(frame.codec);
   }
 
   /** One frame of a declared track. */
@@ -247,7 +254,10 @@ export class RecordingGroup {
     const changed = track.width !== undefined && (track.width !== width || track.height !== height);
     if (track.number !== undefined && (changed || track.width === undefined))
       file.pictureSize(track.number, width, height);
-    if (changed) this.#o.onSize(file, f.time, width, height);
+    if (changed) {
+      this.#resized = true;
+      this.#o.onSize(file, f.time, width, height);
+    }
     // The file's size is that of its largest picture.
     if (
       track.width === undefined ||

@@ -1,0 +1,77 @@
+import { MatroskaReader } from "./reader.ts";
+import type { MatroskaTrack } from "./track.ts";
+import { MatroskaWriter, type WriterState } from "./writer.ts";
+
+/** Frames of one track, counted. */
+export type TrackCount = { frames: number; lastMs: number };
+
+/** What a file of ours holds, as far as it is whole. */
+export type MatroskaScan = WriterState & {
+  readonly docType: "webm" | "matroska";
+  /** By track number. */
+  readonly counts: ReadonlyMap<number, TrackCount>;
+};
+
+/** Milliseconds added for the last frame of a file, whose duration nothing tells. */
+const LAST_FRAME_MS = 33;
+
+/**
+ * Reads what an interrupted recording of ours left: push the file's octets in order, then `result` says where
+ * the last whole block ends and all that is needed to finish the file there.
+ */
+export class MatroskaScanner {
+  readonly #reader = new MatroskaReader();
+  readonly #counts = new Map<number, TrackCount>();
+  readonly #cues: { timeMs: number; track: number; cluster: number }[] = [];
+  #docType = "";
+  #tracks: readonly MatroskaTrack[] = [];
+  #cluster: { at: number; timeMs: number; sized: boolean; blocks: number } | undefined;
+  #length = 0;
+  #endMs = 0;
+
+  /** The next octets of the file. */
+  push(bytes: Uint8Array): void {
+    for (const e of this.#reader.push(bytes)) {
+      if (e.t === "header") this.#docType = e.docType;
+      else if (e.t === "tracks") this.#tracks = e.tracks;
+      else if (e.t === "cluster") {
+        this.#cluster = { at: e.at, timeMs: e.timeMs, sized: e.sized, blocks: 0 };
+      } else this.#block(e.track, e.timeMs, e.keyframe, e.end);
+    }
+  }
+
+  /** undefined: nothing in the file can be played. */
+  result(): MatroskaScan | undefined {
+    if (this.#length === 0 || this.#tracks.length === 0) return undefined;
+    const open = this.#cluster;
+    const docType = this.#docType === "webm" ? "webm" : "matroska";
+    const { segmentStart } = new MatroskaWriter(docType, []);
+    return {
+      docType,
+      tracks: this.#tracks,
+      length: this.#length,
+      endMs: this.#endMs + LAST_FRAME_MS,
+      cues: this.#cues.map((c) => ({ ...c, cluster: c.cluster - segmentStart })),
+      counts: this.#counts,
+      ...(open && open.blocks > 0 && !open.sized ? { openCluster: open.at } : {}),
+    };
+  }
+
+  #block(track: number, timeMs: number, keyframe: boolean, end: number): void {
+    const info = this.#tracks.find((t) => t.number === track);
+    const c = this.#cluster;
+    if (!info || !c) return;
+    if (
+      c.blocks++ === 0 &&
+      (info.kind === "video" ? keyframe : !this.#tracks.some((t) => t.kind === "video"))
+    ) {
+      this.#cues.push({ timeMs: c.timeMs, track, cluster: c.at });
+    }
+    const count = this.#counts.get(track) ?? { frames: 0, lastMs: 0 };
+    count.frames++;
+    count.lastMs = timeMs;
+    this.#counts.set(track, count);
+    this.#length = end;
+    this.#endMs = Math.max(this.#endMs, timeMs);
+  }
+}

@@ -1,0 +1,65 @@
+import { element, float, Id, text, uint } from "./ebml.ts";
+
+/** A track of a Matroska file (RFC 9559 section 5.1.4). */
+export type MatroskaTrack = {
+  /** 1..126, so that it takes one octet in every block. */
+  readonly number: number;
+  readonly codecId: string;
+  readonly codecPrivate?: Uint8Array;
+} & (
+  | {
+      readonly kind: "video";
+      /** Pixels. */
+      readonly width: number;
+      readonly height: number;
+      /** Nanoseconds a frame usually lasts; without it readers guess, and lose what they guess from. */
+      readonly defaultDurationNs: number;
+      /** Clockwise degrees to turn the picture for showing. */
+      readonly rotation?: 0 | 90 | 180 | 270;
+    }
+  | {
+      readonly kind: "audio";
+      /** Hz. */
+      readonly sampleRate: number;
+      readonly channels: number;
+      readonly bitDepth?: number;
+      readonly seekPreRollNs?: number;
+    }
+);
+
+/** The TrackEntry of a track. */
+export function trackEntry(t: MatroskaTrack): Uint8Array {
+  const common = [
+    uint(Id.TrackNumber, t.number),
+    uint(Id.TrackUID, t.number),
+    uint(Id.TrackType, t.kind === "video" ? 1 : 2),
+    uint(Id.FlagLacing, 0),
+    text(Id.CodecID, t.codecId),
+    ...(t.codecPrivate ? [element(Id.CodecPrivate, t.codecPrivate)] : []),
+  ];
+  if (t.kind === "video") {
+    // Matroska turns counter-clockwise for positive rolls (RFC 9559 section 5.1.4.1.28.46).
+    const roll = t.rotation
+      ? [element(Id.Projection, uint(Id.ProjectionType, 0), float(Id.ProjectionPoseRoll, -t.rotation))]
+      : [];
+    return element(
+      Id.TrackEntry,
+      ...common,
+      uint(Id.DefaultDuration, t.defaultDurationNs),
+      element(Id.Video, uint(Id.PixelWidth, t.width), uint(Id.PixelHeight, t.height), ...roll),
+    );
+  }
+  return element(
+    Id.TrackEntry,
+    ...common,
+    // Zero: recordings join in the middle of a stream, where there is nothing to skip.
+    uint(Id.CodecDelay, 0),
+    uint(Id.SeekPreRoll, t.seekPreRollNs ?? 0),
+    element(
+      Id.Audio,
+      float(Id.SamplingFrequency, t.sampleRate),
+      uint(Id.Channels, t.channels),
+      ...(t.bitDepth === undefined ? [] : [uint(Id.BitDepth, t.bitDepth)]),
+    ),
+  );
+}

@@ -1,0 +1,135 @@
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { RoomtapError } from "../../core/fault.ts";
+import { convertRecording } from "../../ffmpeg/convert.ts";
+import { probeFile } from "../../ffmpeg/probe.ts";
+import { diskError } from "./block-writer.ts";
+import type { FileFormat, FileOpened, FileTrack, Journal } from "./journal.ts";
+import { isFinal, TEMP_SUFFIX } from "./output.ts";
+
+/** A complete Matroska that shall become what was asked for. */
+export type Conversion = {
+  readonly opened: FileOpened;
+  readonly durationMs: number;
+  readonly tracks: readonly FileTrack[];
+  /** Pictures of more than one size are in it. */
+  readonly resized: boolean;
+  /** It was completed after its recorder had died. */
+  readonly recovered?: true;
+};
+
+/** What conversions need. */
+export type ConvertOptions = {
+  readonly directory: string;
+  /** Path of ffmpeg; empty: none. */
+  readonly ffmpeg: string;
+  readonly journal: Journal;
+  /** Aborted: what is left stays Matroska. */
+  readonly skip: AbortSignal;
+  /** Share of all media converted, 0..1. */
+  readonly onProgress: (share: number) => void;
+};
+
+/**
+ * Gives every file its final container and name, one after the other. A conversion that fails or is skipped
+ * keeps the Matroska under its own name. Resolves with the first failure; never rejects.
+ */
+export async function convertAll(
+  list: readonly Conversion[],
+  o: ConvertOptions,
+): Promise<RoomtapError | undefined> {
+  const total = list.reduce((n, c) => n + c.durationMs, 0) || 1;
+  let done = 0;
+  let failure: RoomtapError | undefined;
+  for (const c of list) {
+    try {
+      await convertOne(c, {
+        ...o,
+        onProgress: (share) => o.onProgress((done + share * c.durationMs) / total),
+      });
+    } catch (error) {
+      failure ??= error instanceof RoomtapError ? error : diskError(join(o.directory, c.opened.stem), error);
+      keep(c, o);
+    }
+    done += c.durationMs;
+    o.onProgress(done / total);
+  }
+  return failure;
+}
+
+async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
+  const codecs = c.tracks.map((t) => t.codec);
+  if (isFinal(c.opened.format, codecs) || o.skip.aborted) {
+    keep(c, o);
+    return;
+  }
+  if (o.ffmpeg === "") {
+    throw new RoomtapError("ffmpeg-missing", `no ffmpeg to make ${c.opened.format} files`, {
+      hint: "install ffmpeg or pass --ffmpeg; the recording is kept as Matroska",
+    });
+  }
+  const input = join(o.directory, c.opened.temp);
+  const name = finalName(o.directory, c.opened.stem, c.opened.format);
+  const output = `${join(o.directory, name)}${TEMP_SUFFIX}`;
+  const video = c.tracks.find((t) => t.kind === "video");
+  try {
+    await convertRecording({
+      ffmpeg: o.ffmpeg,
+      input,
+      output,
+      format: c.opened.format === "mp4" ? "mp4" : "webm",
+      durationMs: c.durationMs,
+      audio: c.tracks.some((t) => t.kind === "audio"),
+      signal: o.skip,
+      onProgress: o.onProgress,
+      ...(video?.width !== undefined && video.height !== undefined
+        ? { video: { codec: video.codec, width: video.width, height: video.height, resized: c.resized } }
+        : {}),
+    });
+  } catch (error) {
+    rmSync(output, { force: true });
+    if (!o.skip.aborted) throw error;
+    keep(c, o);
+    return;
+  }
+  const probed = await probeFile(output);
+  renameSync(output, join(o.directory, name));
+  rmSync(input, { force: true });
+  o.journal.append({
+    t: "file-close",
+    id: c.opened.id,
+    path: name,
+    format: c.opened.format,
+    durationMs: Math.round(probed.durationMs),
+    bytes: probed.bytes,
+    tracks: probed.tracks,
+    ...(c.recovered ? { recovered: true as const } : {}),
+  });
+}
+
+/** Gives the Matroska on disk its final name as it is. */
+function keep(c: Conversion, o: ConvertOptions): void {
+  const temp = join(o.directory, c.opened.temp);
+  if (!existsSync(temp)) return;
+  const format: FileFormat = c.opened.temp.includes(".webm") ? "webm" : "mkv";
+  const name = finalName(o.directory, c.opened.stem, format);
+  const path = join(o.directory, name);
+  renameSync(temp, path);
+  o.journal.append({
+    t: "file-close",
+    id: c.opened.id,
+    path: name,
+    format,
+    durationMs: c.durationMs,
+    bytes: statSync(path).size,
+    tracks: c.tracks,
+    ...(c.recovered ? { recovered: true as const } : {}),
+  });
+}
+
+/** `stem.ext`, or `stem-2.ext`, ... where that exists. */
+function finalName(directory: string, stem: string, format: FileFormat): string {
+  let name = `${stem}.${format}`;
+  for (let n = 2; existsSync(join(directory, name)); n++) name = `${stem}-${n}.${format}`;
+  return name;
+}

@@ -1,0 +1,161 @@
+import { readdirSync } from "node:fs";
+import { annexBToAvcc, avcDecoderConfig, parameterSetsOf } from "../../core/codecs/h264-avcc.ts";
+import { opusHead } from "../../core/codecs/opus-packet.ts";
+import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
+import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
+import type { RoomtapError } from "../../core/fault.ts";
+import type { CodecName, Frame } from "../../core/frame.ts";
+import { type Micros, micros } from "../../core/time.ts";
+import { BlockWriter } from "./block-writer.ts";
+import type { FileOpened } from "./journal.ts";
+import { isFinal } from "./output.ts";
+
+/** Thirty frames a second: only a hint to readers, the blocks carry the real times. */
+const DEFAULT_FRAME_NS = 33_333_333;
+const OPUS_PREROLL_NS = 80_000_000;
+
+/** Options of a file. */
+export type MediaFileOptions = {
+  readonly id: string;
+  readonly path: string;
+  readonly docType: "webm" | "matroska";
+  /** Session time that becomes zero in the file. */
+  readonly startUs: Micros;
+  readonly opened: FileOpened;
+  readonly onFailure: (error: RoomtapError) => void;
+};
+
+/** A Matroska file on its way to disk. */
+export class MediaFile {
+  readonly id: string;
+  readonly opened: FileOpened;
+  readonly #startUs: number;
+  readonly #docType: "webm" | "matroska";
+  readonly #disk: BlockWriter;
+  readonly #writer: MatroskaWriter;
+  #tracks: MatroskaTrack[] = [];
+  #headerWritten = false;
+  #dropping = false;
+  #dropped = 0;
+
+  private constructor(o: MediaFileOptions) {
+    this.id = o.id;
+    this.opened = o.opened;
+    this.#startUs = o.startUs;
+    this.#docType = o.docType;
+    this.#disk = new BlockWriter(o.path, o.onFailure);
+    this.#writer = new MatroskaWriter(o.docType, []);
+  }
+
+  /** Creates the file. Throws a RoomtapError `output-unwritable` or `disk-full`. */
+  static create(o: MediaFileOptions): MediaFile {
+    return new MediaFile(o);
+  }
+
+  /** Stems of the files that a session directory holds already. */
+  static stemsIn(directory: string): string[] {
+    return readdirSync(directory).map((name) =>
+      name.replace(/\.(webm|mkv|mp4|part|journal)+$/g, "").replace(/\.(webm|mkv|mp4)$/, ""),
+    );
+  }
+
+  /** Octets written or queued. */
+  get bytes(): number {
+    return this.#writer.length;
+  }
+
+  /** Session time at which the last block ends. */
+  get endUs(): Micros {
+    return micros(this.#startUs + this.#writer.endMs * 1000);
+  }
+
+  /** Frames that were dropped because the disk was too slow. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** The file's container can hold the codec. */
+  accepts(codec: CodecName): boolean {
+    return this.#docType === "matroska" || isFinal("webm", [codec]);
+  }
+
+  /** Adds a track, also while blocks are being written, and returns its number. */
+  addTrack(codec: CodecName, first: Frame | undefined): number {
+    const number = this.#tracks.length + 1;
+    this.#setTracks([...this.#tracks, describe(number, codec, first)]);
+    return number;
+  }
+
+  /** The picture has another size from here on; the track is described by the largest. */
+  pictureSize(number: number, width: number, height: number): void {
+    const track = this.#tracks.find((t) => t.number === number);
+    if (track?.kind !== "video" || track.width * track.height >= width * height) return;
+    this.#setTracks(this.#tracks.map((t) => (t === track ? { ...track, width, height } : t)));
+  }
+
+  /** Writes a frame. */
+  block(number: number, time: Micros, frame: Frame): void {
+    const isVideo = this.#tracks.find((t) => t.number === number)?.kind === "video";
+    if (this.#disk.full) this.#dropping = true;
+    if (this.#dropping && (this.#disk.full || !frame.keyframe)) {
+      this.#dropped++;
+      return;
+    }
+    this.#dropping = false;
+    const data = frame.codec === "h264" ? annexBToAvcc(frame.data) : frame.data;
+    const duration = isVideo ? DEFAULT_FRAME_NS / 1e6 : (frame.duration ?? 20_000) / 1000;
+    this.#write(number, time, Math.round(duration), frame.keyframe, data);
+  }
+
+  /** Writes a packet of silence, 20 ms long. */
+  silence(number: number, time: Micros, packet: Uint8Array): void {
+    this.#write(number, time, 20, true, packet);
+  }
+
+  /** Completes and closes the file. Its name is still the temporary one. */
+  async finish(): Promise<{ bytes: number; durationMs: number }> {
+    this.#disk.push(this.#writer.finish());
+    await this.#disk.close();
+    return { bytes: this.#writer.length, durationMs: this.#writer.endMs };
+  }
+
+  #write(number: number, time: Micros, durationMs: number, keyframe: boolean, data: Uint8Array): void {
+    if (!this.#headerWritten) this.#disk.push([this.#writer.header()]);
+    this.#headerWritten = true;
+    const timeMs = Math.max(0, Math.round((time - this.#startUs) / 1000));
+    this.#disk.push(this.#writer.block(number, timeMs, durationMs, keyframe, data));
+  }
+
+  #setTracks(tracks: MatroskaTrack[]): void {
+    this.#tracks = tracks;
+    const header = this.#writer.rewrite(tracks);
+    if (this.#headerWritten) this.#disk.push([header]);
+  }
+}
+
+function describe(number: number, codec: CodecName, first: Frame | undefined): MatroskaTrack {
+  if (codec === "opus") {
+    return {
+      number,
+      kind: "audio",
+      codecId: "A_OPUS",
+      // Two channels whatever the packets hold: a decoder makes two of one, and senders switch at will.
+      codecPrivate: opusHead({ channels: 2 }),
+      sampleRate: 48_000,
+      channels: 2,
+      seekPreRollNs: OPUS_PREROLL_NS,
+    };
+  }
+  const video = {
+    number,
+    kind: "video" as const,
+    width: first?.width ?? 0,
+    height: first?.height ?? 0,
+    defaultDurationNs: DEFAULT_FRAME_NS,
+    ...(first?.rotation ? { rotation: first.rotation } : {}),
+  };
+  if (codec !== "h264") return { ...video, codecId: `V_${codec.toUpperCase()}` };
+  const sets = first && parameterSetsOf(first.data);
+  const config = sets && avcDecoderConfig(sets.sps, sets.pps);
+  return { ...video, codecId: "V_MPEG4/ISO/AVC", ...(config ? { codecPrivate: config } : {}) };
+}

@@ -1,0 +1,109 @@
+import { closeSync, existsSync, openSync, readSync, rmSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { type MatroskaScan, MatroskaScanner } from "../../core/containers/matroska/scan.ts";
+import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
+import type { RoomtapError } from "../../core/fault.ts";
+import type { CodecName } from "../../core/frame.ts";
+import { BlockWriter } from "./block-writer.ts";
+import { type Conversion, convertAll } from "./convert.ts";
+import { type FileOpened, type FileTrack, Journal, readJournal } from "./journal.ts";
+
+const CHUNK = 1024 * 1024;
+
+/** Options of `recoverSession`. */
+export type RecoverOptions = {
+  /** Path of ffmpeg; empty: containers that need it stay Matroska. */
+  readonly ffmpeg?: string;
+  readonly skip?: AbortSignal;
+  readonly onProgress?: (share: number) => void;
+};
+
+/**
+ * Completes what a recorder that died left in a session directory: cuts torn ends, writes durations and cues,
+ * gives final containers and names. Does nothing where nothing is open. Resolves with the first failure.
+ */
+export async function recoverSession(
+  directory: string,
+  o: RecoverOptions = {},
+): Promise<RoomtapError | undefined> {
+  const entries = readJournal(directory);
+  const closed = new Set(entries.filter((e) => e.t === "file-close").map((e) => e.id));
+  const open = entries.filter((e) => e.t === "file-open").filter((e) => !closed.has(e.id));
+  if (open.length === 0) return undefined;
+  const journal = new Journal(directory);
+  try {
+    const conversions: Conversion[] = [];
+    for (const file of open) {
+      const resized = entries.some((e) => e.t === "size" && e.id === file.id);
+      const conversion = await complete(directory, file, resized);
+      if (conversion) conversions.push(conversion);
+    }
+    return await convertAll(conversions, {
+      directory,
+      journal,
+      ffmpeg: o.ffmpeg ?? "",
+      skip: o.skip ?? new AbortController().signal,
+      onProgress: o.onProgress ?? (() => undefined),
+    });
+  } finally {
+    journal.close();
+  }
+}
+
+/** Makes one file whole; undefined when there is nothing in it. */
+async function complete(
+  directory: string,
+  file: FileOpened,
+  resized: boolean,
+): Promise<Conversion | undefined> {
+  const path = join(directory, file.temp);
+  if (!existsSync(path)) return undefined;
+  const scan = scanFile(path);
+  if (!scan) {
+    rmSync(path, { force: true });
+    return undefined;
+  }
+  truncateSync(path, scan.length);
+  const disk = new BlockWriter(path, () => undefined, "r+");
+  disk.push(MatroskaWriter.resume(scan.docType, scan).finish());
+  await disk.close();
+  return {
+    opened: file,
+    durationMs: Math.round(scan.endMs),
+    tracks: tracksOf(scan),
+    resized,
+    recovered: true,
+  };
+}
+
+function scanFile(path: string): MatroskaScan | undefined {
+  const scanner = new MatroskaScanner();
+  const chunk = new Uint8Array(CHUNK);
+  const fd = openSync(path, "r");
+  try {
+    for (let n = readSync(fd, chunk); n > 0; n = readSync(fd, chunk)) scanner.push(chunk.slice(0, n));
+  } finally {
+    closeSync(fd);
+  }
+  return scanner.result();
+}
+
+const codecNames: Readonly<Record<string, CodecName>> = {
+  A_OPUS: "opus",
+  V_VP8: "vp8",
+  V_VP9: "vp9",
+  V_AV1: "av1",
+  "V_MPEG4/ISO/AVC": "h264",
+  "V_MPEGH/ISO/HEVC": "h265",
+};
+
+function tracksOf(scan: MatroskaScan): FileTrack[] {
+  return scan.tracks.flatMap((t) => {
+    const codec = codecNames[t.codecId];
+    if (codec === undefined) return [];
+    const frames = scan.counts.get(t.number)?.frames ?? 0;
+    return [
+      { kind: t.kind, codec, frames, ...(t.kind === "video" ? { width: t.width, height: t.height } : {}) },
+    ];
+  });
+}
