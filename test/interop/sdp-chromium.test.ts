@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import type { NegotiatedMedia } from "../../src/core/sdp/negotiated.ts";
-import { parseSdp } from "../../src/core/sdp/parse.ts";
+import { read } from "../core/sdp/corpus.ts";
 import { findChromium, launchChromium } from "../support/chromium.ts";
 import { describeWith } from "../support/requires.ts";
-import { describeBody, negotiator, ownShapes, pageShapes } from "../support/sdp-shapes.ts";
+import { describeBody, negotiator, ownShapes, pageShapes, talker } from "../support/sdp-shapes.ts";
 
 /** One transceiver of the page, and what its sender and receiver settled on. */
 type Transceiver = {
@@ -142,9 +142,7 @@ describeWith("descriptions between Chromium and us", [findChromium()], () => {
     for (const [i, step] of shape.steps.entries()) {
       const sdp = await page.evaluate((s) => window.offer(s), step);
       capture(`page-${shape.name}-${i + 1}`, sdp);
-      const offer = parseSdp(sdp);
-      if (!offer) throw new Error(`cannot read:\n${sdp}`);
-      const answer = describeBody(ours.acceptOffer(offer, shape.plan), "passive", i + 1);
+      const answer = describeBody(ours.acceptOffer(read(sdp), shape.plan), "passive", i + 1);
       expectAgreement(ours.media, await page.evaluate((s) => window.complete(s), answer));
     }
   });
@@ -155,10 +153,37 @@ describeWith("descriptions between Chromium and us", [findChromium()], () => {
       const offer = describeBody(ours.createOffer(wish), "actpass", i + 1);
       const told = await page.evaluate(([s, p]) => window.answer(s, p), [offer, shape.page] as const);
       capture(`own-${shape.name}-${i + 1}-answer`, told.sdp);
-      const answer = parseSdp(told.sdp);
-      if (!answer) throw new Error(`cannot read:\n${told.sdp}`);
-      expect(ours.applyAnswer(answer)).toBe(true);
+      expect(ours.applyAnswer(read(told.sdp))).toBe(true);
       expectAgreement(ours.media, told);
     }
+  });
+
+  it("both sides offer in turn: the page stops the m-line that carries our camera, and we send on a new one", async () => {
+    const ours = negotiator();
+    const weOffer = async (step: string) => {
+      const offer = describeBody(ours.createOffer(talker), "actpass");
+      const told = await page.evaluate(([s, p]) => window.answer(s, p), [offer, step] as const);
+      expect(ours.applyAnswer(read(told.sdp))).toBe(true);
+      expectAgreement(ours.media, told);
+    };
+    const pageOffers = async (step: string) => {
+      const offer = read(await page.evaluate((s) => window.offer(s), step));
+      // The page took the active DTLS role in its first answer, and roles stay.
+      const answer = describeBody(ours.acceptOffer(offer, talker), "passive");
+      expectAgreement(ours.media, await page.evaluate((s) => window.complete(s), answer));
+    };
+    await weOffer("add(media.audio); add(media.video);");
+    expect(ours.media.map((m) => m.receiving)).toEqual([true, true]);
+    await pageOffers("pc.getTransceivers()[1].stop();");
+    expect(ours.media.map((m) => m.mid)).toEqual(["0"]);
+    expect(ours.unsent(talker).map((t) => t.id)).toEqual(["cam"]);
+    await weOffer("");
+    expect(ours.media.map((m) => [m.kind, m.send !== undefined])).toEqual([
+      ["audio", true],
+      ["video", true],
+    ]);
+    expect(ours.unsent(talker)).toEqual([]);
+    await pageOffers("add(media.screen);");
+    expect(ours.media.filter((m) => m.kind === "video" && m.receiving)).toHaveLength(1);
   });
 });
