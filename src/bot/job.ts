@@ -32,8 +32,8 @@ export type RecordJob = {
   readonly attempt: number;
   /** Unix milliseconds of the session's start. */
   readonly startedAt: number;
-  /** Media time already recorded by earlier attempts counts towards `durationMs`. */
-  readonly elapsedMs: number;
+  /** Unix milliseconds of the session's first media, when an earlier attempt had some: time goes on from there. */
+  readonly zeroAt?: number;
 };
 
 /** Publishes a source into a room. */
@@ -91,6 +91,8 @@ export type StatusMessage = {
   readonly t: "status";
   readonly phase: "joining" | "waiting" | "recording" | "publishing" | "finishing";
   readonly elapsedMs: number;
+  /** Unix milliseconds of the session's first media, once there was some. */
+  readonly zeroAt?: number;
   readonly participants: readonly ParticipantStatus[];
   readonly faults: Readonly<Record<string, number>>;
   /** Packets handled so far and CPU time used (ms): a child that burns one without the other is stuck. */

@@ -50,7 +50,7 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
     ...(o.stop ? { signal: o.stop } : {}),
   });
   const child = supervise({
-    job: (_attempt, elapsedMs) => ({
+    job: (_attempt, last) => ({
       job: "publish",
       room: o.room,
       name: o.name ?? "Roomtap publisher",
@@ -59,7 +59,9 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
       audio,
       ...(o.token === undefined ? {} : { token: o.token }),
       ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
-      ...(o.durationMs === undefined ? {} : { durationMs: Math.max(1, o.durationMs - elapsedMs) }),
+      ...(o.durationMs === undefined
+        ? {}
+        : { durationMs: Math.max(1, o.durationMs - (last?.elapsedMs ?? 0)) }),
       ...(o.sentLog === undefined ? {} : { sentLog: o.sentLog }),
     }),
     onStatus: o.onStatus ?? (() => undefined),

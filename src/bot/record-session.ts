@@ -26,7 +26,7 @@ type RecordedTrack = { readonly track: RemoteTrack; readonly participant: Peer }
 export class RecordSession {
   readonly #job: RecordJob;
   readonly #report: (m: FromChild) => void;
-  readonly #clock = new SessionClock();
+  readonly #clock: SessionClock;
   readonly #host: PeerHost;
   readonly #meter = new ParticipantMeter();
   readonly #stop = new AbortController();
@@ -37,13 +37,13 @@ export class RecordSession {
   #journal: Journal | undefined;
   #failure: RoomtapError | undefined;
   #emptySince = monotonicNow();
-  #everSawMedia = false;
   #finishing = false;
   #progress: number | undefined;
 
   constructor(job: RecordJob, report: (m: FromChild) => void) {
     this.#job = job;
     this.#report = report;
+    this.#clock = new SessionClock(Date.now() - monotonicNow(), job.zeroAt);
     const log = (level: string, text: string) => {
       if (level === "warn" || level === "error") this.#notice(level, text);
     };
@@ -122,11 +122,11 @@ export class RecordSession {
       format: this.#job.format,
       ffmpeg: this.#job.ffmpeg,
       journal,
-      offsetMs: this.#job.elapsedMs,
+      attempt: this.#job.attempt,
       onFailure: (error) => this.#fail(error),
     });
     this.#recorder = recorder;
-    const limit = this.#job.durationMs === undefined ? undefined : this.#job.durationMs - this.#job.elapsedMs;
+    const limit = this.#job.durationMs;
     recorder.limit(limit === undefined ? undefined : micros(limit * 1000));
     this.#sendStatus();
     timers.push(setInterval(() => this.#tick(recorder, limit), TICK_MS));
@@ -219,7 +219,6 @@ export class RecordSession {
   #onFrame(linkId: string, mid: string, f: PlacedFrame): void {
     const entry = this.#tracks.get(`${linkId}/${mid}`);
     if (!entry || !this.#recorder) return;
-    this.#everSawMedia = true;
     const { local, ...rest } = f;
     const frame: Frame = { ...rest, time: this.#clock.at(local) };
     this.#recorder.frame(entry.track.id, frame);
@@ -248,7 +247,7 @@ export class RecordSession {
 
   #elapsedMs(): number {
     const here = this.#clock.peek(monotonicNow());
-    return this.#job.elapsedMs + Math.max(0, Math.round((here ?? 0) / 1000));
+    return Math.max(0, Math.round((here ?? 0) / 1000));
   }
 
   #sendStatus(phase?: StatusMessage["phase"]): void {
@@ -256,8 +255,9 @@ export class RecordSession {
     const links = this.#host.statistics(monotonicNow());
     this.#report({
       t: "status",
-      phase: phase ?? (this.#finishing ? "finishing" : this.#everSawMedia ? "recording" : "waiting"),
+      phase: phase ?? (this.#finishing ? "finishing" : this.#clock.started ? "recording" : "waiting"),
       elapsedMs: this.#elapsedMs(),
+      ...(this.#clock.zeroAt === undefined ? {} : { zeroAt: this.#clock.zeroAt }),
       participants: this.#meter.measure(
         monotonicNow(),
         [...this.#peers.values()].filter((p) => !p.recorder),

@@ -75,7 +75,7 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
   const directory = sessionDirectory(resolve(o.out ?? "recordings"), o.room);
   const startedAt = Date.now();
   const child = supervise({
-    job: (attempt, elapsedMs) => ({
+    job: (attempt, last) => ({
       job: "record",
       room: o.room,
       name: o.name ?? "Roomtap recorder",
@@ -85,7 +85,7 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
       ffmpeg,
       attempt,
       startedAt,
-      elapsedMs,
+      ...(last?.zeroAt === undefined ? {} : { zeroAt: last.zeroAt }),
       ...(o.token === undefined ? {} : { token: o.token }),
       ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
       ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),

@@ -1,16 +1,33 @@
 import { type Micros, type Millis, micros } from "../core/time.ts";
 
-/** The session timeline: zero is the first accepted media. */
+/** The session timeline: zero is the first accepted media, of this attempt or of an earlier one. */
 export class SessionClock {
-  #zero: Millis | undefined;
+  readonly #wallOffsetMs: number;
+  #zero: number | undefined;
+  #started = false;
 
-  /** True once the first media came. */
-  get started(): boolean {
-    return this.#zero !== undefined;
+  /**
+   * `wallOffsetMs`: Unix time minus local monotonic time. `zeroAt`: Unix milliseconds of time zero, when an
+   * earlier attempt at the same session has set it.
+   */
+  constructor(wallOffsetMs: number, zeroAt?: number) {
+    this.#wallOffsetMs = wallOffsetMs;
+    this.#zero = zeroAt === undefined ? undefined : zeroAt - wallOffsetMs;
   }
 
-  /** Session time of a local time. The first call sets zero. */
+  /** Unix milliseconds of time zero; undefined before the first media. */
+  get zeroAt(): number | undefined {
+    return this.#zero === undefined ? undefined : this.#zero + this.#wallOffsetMs;
+  }
+
+  /** Media came in this attempt. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  /** Session time of a frame's local time. The first one sets zero. */
   at(local: Millis): Micros {
+    this.#started = true;
     this.#zero ??= local;
     return micros(Math.round((local - this.#zero) * 1000));
   }

@@ -30,8 +30,8 @@ export type Supervised = {
 
 /** Options of `supervise`. */
 export type SuperviseOptions = {
-  /** The work for an attempt; `elapsedMs`: media time that earlier attempts recorded. */
-  readonly job: (attempt: number, elapsedMs: number) => Job;
+  /** The work for an attempt, from 0; `last`: what the attempt before reported last. */
+  readonly job: (attempt: number, last: StatusMessage | undefined) => Job;
   readonly onStatus: (status: StatusMessage) => void;
   readonly onNotice: (notice: NoticeMessage) => void;
 };
@@ -54,7 +54,7 @@ class Supervisor implements Supervised {
   #child: ChildProcess | undefined;
   #attempt = 0;
   #failedStarts = 0;
-  #elapsedBefore = 0;
+  #lastEver: StatusMessage | undefined;
   #last: StatusMessage | undefined;
   #heardAt = 0;
   #spin: { at: number; packets: number; cpuMs: number } | undefined;
@@ -91,7 +91,7 @@ class Supervisor implements Supervised {
     child.on("message", (m) => this.#onMessage(m as FromChild));
     child.on("error", () => undefined);
     child.on("close", (code, signal) => this.#onClose(code, signal));
-    this.#send({ t: "start", job: this.#o.job(this.#attempt, this.#elapsedBefore) });
+    this.#send({ t: "start", job: this.#o.job(this.#attempt, this.#lastEver) });
     this.#watchdog = setInterval(() => this.#watch(), 1000);
   }
 
@@ -99,7 +99,7 @@ class Supervisor implements Supervised {
     this.#stopping = true;
     if (this.#restart !== undefined) {
       clearTimeout(this.#restart);
-      this.#resolve({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
+      this.#resolve({ t: "done", exit: ExitCode.ok, elapsedMs: this.#lastEver?.elapsedMs ?? 0 });
     } else this.#send({ t: "stop" });
   }
 
@@ -117,7 +117,8 @@ class Supervisor implements Supervised {
     switch (m.t) {
       case "status":
         this.#last = m;
-        this.#o.onStatus({ ...m, elapsedMs: m.elapsedMs });
+        this.#lastEver = m;
+        this.#o.onStatus(m);
         if (m.phase !== "joining") this.#failedStarts = 0;
         break;
       case "notice":
@@ -136,9 +137,8 @@ class Supervisor implements Supervised {
       return;
     }
     const how = signal ? `by ${signal}` : `with code ${code}`;
-    this.#elapsedBefore = this.#last?.elapsedMs ?? this.#elapsedBefore;
     if (this.#stopping) {
-      this.#resolve({ t: "done", exit: ExitCode.ok, elapsedMs: this.#elapsedBefore });
+      this.#resolve({ t: "done", exit: ExitCode.ok, elapsedMs: this.#lastEver?.elapsedMs ?? 0 });
       return;
     }
     if (this.#last === undefined || this.#last.phase === "joining") this.#failedStarts++;
@@ -149,7 +149,12 @@ class Supervisor implements Supervised {
         message: `the media process ended ${how} ${MAX_FAILED_STARTS} times${said ? `: ${said.slice(0, 200)}` : ""}`,
         hint: "does the native addon load on this machine? try: node -e \"import('node-datachannel')\"",
       };
-      this.#resolve({ t: "done", exit: ExitCode.unexpected, error, elapsedMs: this.#elapsedBefore });
+      this.#resolve({
+        t: "done",
+        exit: ExitCode.unexpected,
+        error,
+        elapsedMs: this.#lastEver?.elapsedMs ?? 0,
+      });
       return;
     }
     this.#attempt++;

@@ -26,8 +26,8 @@ export type RecorderOptions = {
   /** Path of ffmpeg, for containers that need conversion; empty: none. */
   readonly ffmpeg: string;
   readonly journal: Journal;
-  /** Where this recorder's time zero lies on the session's timeline, milliseconds. */
-  readonly offsetMs: number;
+  /** Times the session was started before: it keeps the ids of its files apart. */
+  readonly attempt: number;
   /** Writing failed for good (disk full, directory gone). Called once. */
   readonly onFailure: (error: RoomtapError) => void;
 };
@@ -150,8 +150,8 @@ export class Recorder {
   }
 
   #group(part: Omit<Part, "group">): RecordingGroup {
-    const { journal, offsetMs } = this.#o;
-    const ms = (t: Micros) => Math.round(t / 1000) + offsetMs;
+    const { journal } = this.#o;
+    const ms = (t: Micros) => Math.round(t / 1000);
     const group = new RecordingGroup({
       open: (startUs, first) => this.#open(part, startUs, first),
       onSize: (file, at, width, height) =>
@@ -176,7 +176,7 @@ export class Recorder {
       this.#o.format,
       first.map((f) => f.codec),
     );
-    const id = `${this.#o.offsetMs}-${this.#nextFile++}`;
+    const id = `${this.#o.attempt}-${this.#nextFile++}`;
     const temp = `${stem}${output.tempExtension}${TEMP_SUFFIX}`;
     const opened: FileOpened = {
       t: "file-open",
@@ -187,7 +187,7 @@ export class Recorder {
       participant: part.participant.name,
       participantId: part.participant.id,
       source: part.source,
-      startMs: Math.round(startUs / 1000) + this.#o.offsetMs,
+      startMs: Math.round(startUs / 1000),
     };
     this.#o.journal.append(opened);
     return MediaFile.create({

@@ -151,9 +151,9 @@ describe.each<NetworkName>(["clean", "wifi", "lossy", "bursty", "reordering"])(
   "over a %s network",
   (profile) => {
     test("every frame comes out whole, in order and once, and sound and picture agree", () => {
-      const { media, sent, frames, receiver } = call({ profile, seed: 11, seconds: 12 });
+      const { media, sent, frames, receiver } = call({ profile, seed: 11, seconds: 6 });
       const video = frames.filter((f) => f.mid === "1");
-      expect(video.length).toBeGreaterThan(100);
+      expect(video.length).toBeGreaterThan(60);
       expect(video[0]?.frame.keyframe).toBe(true);
       expect(video.filter(({ frame }) => !sameFrame(frame, media.video))).toEqual([]);
       const rtp = video.map((f) => f.frame.rtpTime);
@@ -175,7 +175,7 @@ describe.each<NetworkName>(["clean", "wifi", "lossy", "bursty", "reordering"])(
 );
 
 test("sound and picture of one moment get the same time, although they start apart and jitter differently", () => {
-  const { sent, frames } = call({ profile: "wifi", seed: 5, seconds: 8 });
+  const { sent, frames } = call({ profile: "wifi", seed: 5, seconds: 4 });
   const first = (kind: "audio" | "video") => sent.find((f) => f.track === kind);
   const local = (mid: string, n: number) => frames.filter((f) => f.mid === mid)[n]?.frame.local ?? Number.NaN;
   const apart = (first("video")?.mediaTimeUs ?? 0) - (first("audio")?.mediaTimeUs ?? 0);
@@ -220,7 +220,7 @@ test("garbage between the packets changes nothing but the counters", () => {
   const faults = new FaultCounter();
   const receiver = new ConnectionReceiver({ random, cname: "r", maxBitrate: 1e6, faults });
   receiver.configure(negotiated(allFeedback));
-  for (let i = 0; i < 100_000; i++) {
+  for (let i = 0; i < 30_000; i++) {
     const b = Uint8Array.from({ length: randomInt(random, 60) }, () => randomInt(random, 256));
     if (b.length > 1 && random() < 0.7) b[0] = 0x80 | ((b[0] ?? 0) & 0x3f);
     if (b.length > 1 && random() < 0.5)
