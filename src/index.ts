@@ -1,7 +1,14 @@
 /** The public API of Roomtap. Everything here is stable between minor versions; nothing else is. */
+
+export type {
+  NoticeMessage,
+  OutputFormat,
+  ParticipantStatus,
+  StatusMessage,
+  TrackStatus,
+} from "./bot/job.ts";
 export { type PublishOptions, publish } from "./bot/publish.ts";
 export { type RecordedFile, type RecordOptions, type RecordResult, record } from "./bot/record.ts";
-export type { NoticeMessage, OutputFormat, ParticipantStatus, StatusMessage, TrackStatus } from "./bot/job.ts";
 export { type ErrorCode, ExitCode, type ExitCodeValue, RoomtapError } from "./core/fault.ts";
 export { createRoomServer, type RoomServer, type RoomServerOptions } from "./server/room-server.ts";
 export type { FileTrack } from "./sinks/recorder/journal.ts";

@@ -5,9 +5,19 @@ const common = { root: ".", testTimeout: 10_000, hookTimeout: 30_000 };
 
 export default defineConfig({
   test: {
-    reporters: ["default", ...(existsSync("test/support/summary-reporter.ts") ? ["./test/support/summary-reporter.ts"] : [])],
+    reporters: [
+      "default",
+      ...(existsSync("test/support/summary-reporter.ts") ? ["./test/support/summary-reporter.ts"] : []),
+    ],
     projects: [
-      { test: { ...common, name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/interop/**", "test/long/**"] } },
+      {
+        test: {
+          ...common,
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/interop/**", "test/long/**"],
+        },
+      },
       {
         test: {
           ...common,

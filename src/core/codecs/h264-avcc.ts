@@ -1,4 +1,4 @@
-import { putU16, putU32, u8 } from "../bytes.ts";
+import { putU16, putU32, u8, u16 } from "../bytes.ts";
 import { NalType, nalType, splitAnnexB } from "./h264-nal.ts";
 import { parseSps } from "./h264-sps.ts";
 
@@ -61,4 +61,43 @@ function putSets(out: Uint8Array, at: number, sets: readonly Uint8Array[]): numb
     n += 2 + s.length;
   }
   return n;
+}
+
+/** What an AVCDecoderConfigurationRecord says: octets of NAL lengths (1, 2 or 4), and the parameter sets. */
+export type AvcDecoderConfig = ParameterSets & { readonly lengthSize: number };
+
+/** Reads an AVCDecoderConfigurationRecord; undefined when it is malformed or has no sets. */
+export function parseAvcDecoderConfig(b: Uint8Array): AvcDecoderConfig | undefined {
+  if (b.length < 7 || u8(b, 0) !== 1) return undefined;
+  const sps = takeSets(b, 6, u8(b, 5) & 0x1f);
+  const pps = sps && takeSets(b, sps.end + 1, u8(b, sps.end));
+  if (!sps || !pps || sps.sets.length === 0 || pps.sets.length === 0) return undefined;
+  return { lengthSize: (u8(b, 4) & 3) + 1, sps: sps.sets, pps: pps.sets };
+}
+
+function takeSets(b: Uint8Array, at: number, count: number): { sets: Uint8Array[]; end: number } | undefined {
+  const sets: Uint8Array[] = [];
+  let n = at;
+  for (let i = 0; i < count; i++) {
+    const size = u16(b, n);
+    if (n + 2 + size > b.length) return undefined;
+    sets.push(b.subarray(n + 2, n + 2 + size));
+    n += 2 + size;
+  }
+  return n <= b.length ? { sets, end: n } : undefined;
+}
+
+/** NAL units of an access unit with lengths of `lengthSize` octets; a torn rest is left out. They share its memory. */
+export function splitAvcc(avcc: Uint8Array, lengthSize: number): Uint8Array[] {
+  const nals: Uint8Array[] = [];
+  let n = 0;
+  while (n + lengthSize <= avcc.length) {
+    let size = 0;
+    for (let i = 0; i < lengthSize; i++) size = size * 256 + u8(avcc, n + i);
+    n += lengthSize;
+    if (n + size > avcc.length) break;
+    if (size > 0) nals.push(avcc.subarray(n, n + size));
+    n += size;
+  }
+  return nals;
 }

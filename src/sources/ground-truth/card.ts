@@ -48,7 +48,8 @@ export class TestCard {
     this.#background = new Canvas(width, height);
     this.#canvas = new Canvas(width, height);
     this.#dial = new Dial(DIAL.x * s, DIAL.y * s, DIAL.radius * s, { dim: UNLIT, lit: COOL, hand: TEXT });
-    const digits = (w: number, h: number) => digitStamps(2 * Math.round((w * s) / 2), 2 * Math.round((h * s) / 2));
+    const digits = (w: number, h: number) =>
+      digitStamps(2 * Math.round((w * s) / 2), 2 * Math.round((h * s) / 2));
     this.#timeDigits = digits(TIME.width, TIME.height);
     this.#frameDigits = digits(FRAME.width, FRAME.height);
     this.#drawBackground(this.#background);
@@ -80,7 +81,14 @@ export class TestCard {
     drawText(canvas, "TEST CLIP", (MARGIN + textWidth(7, 8) + 32) * s, 88 * s, 4 * s, MUTED);
     drawText(canvas, "FRAME", (FRAME.x - 20 - textWidth(5, 4)) * s, 88 * s, 4 * s, MUTED);
     this.#dial.drawFace(canvas);
-    drawText(canvas, "TONE AND FLASH EVERY SECOND", MARGIN * s, (TIME.y + TIME.height + 24) * s, 4 * s, MUTED);
+    drawText(
+      canvas,
+      "TONE AND FLASH EVERY SECOND",
+      MARGIN * s,
+      (TIME.y + TIME.height + 24) * s,
+      4 * s,
+      MUTED,
+    );
     this.#drawColors(canvas);
   }
 
@@ -112,8 +120,10 @@ export class TestCard {
         const r = 11 * s;
         const cx = (x + 4) * s;
         const cy = (TIME.y + TIME.height - 12) * s;
-        canvas.shape({ x: cx - r - 1, y: cy - r - 1, width: 2 * r + 2, height: 2 * r + 2 }, ACCENT, (px, py) =>
-          edge(r - Math.hypot(px - cx, py - cy)),
+        canvas.shape(
+          { x: cx - r - 1, y: cy - r - 1, width: 2 * r + 2, height: 2 * r + 2 },
+          ACCENT,
+          (px, py) => edge(r - Math.hypot(px - cx, py - cy)),
         );
         x += TIME.pointStep;
       }
@@ -135,7 +145,13 @@ export class TestCard {
     const x = (MARGIN + (n * width) / LOOP_FRAMES) * s;
     canvas.rect(MARGIN * s, PROGRESS.y * s, x - MARGIN * s, PROGRESS.height * s, COOL);
     for (let i = 1; i < LOOP_SECONDS; i++)
-      canvas.rect((MARGIN + (i * width) / LOOP_SECONDS) * s, PROGRESS.y * s, 2 * s, PROGRESS.height * s, MUTED);
+      canvas.rect(
+        (MARGIN + (i * width) / LOOP_SECONDS) * s,
+        PROGRESS.y * s,
+        2 * s,
+        PROGRESS.height * s,
+        MUTED,
+      );
     const r = PROGRESS.knob * s;
     const y = (PROGRESS.y + PROGRESS.height / 2) * s;
     canvas.shape({ x: x - r - 1, y: y - r - 1, width: 2 * r + 2, height: 2 * r + 2 }, TEXT, (px, py) =>

@@ -25,7 +25,14 @@ const COLUMNS = 5;
 const ROWS = 7;
 
 /** Writes capital letters and spaces; `dot` is the side of one grid cell in pixels. */
-export function drawText(canvas: Canvas, text: string, x: number, y: number, dot: number, color: Color): void {
+export function drawText(
+  canvas: Canvas,
+  text: string,
+  x: number,
+  y: number,
+  dot: number,
+  color: Color,
+): void {
   for (const [i, letter] of [...text].entries()) {
     const rows = LETTERS[letter];
     if (!rows) continue;
