@@ -26,7 +26,7 @@ export async function findCached(dir: string, name: string): Promise<string | un
 /**
  * Path of a file in the cache; `make` writes it when it is not there, to a name of its own that becomes the
  * real one only when the file is complete. Two processes may make the same file at once: the later one wins,
- * and readers of the earlier one keep theirs. Errors: output-unwritable; what `make` rejects with.
+ * and readers of the earlier one keep theirs. Errors: output-unwritable, disk-full; what `make` rejects with.
  */
 export async function cached(
   dir: string,
@@ -50,7 +50,11 @@ export async function cached(
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
-    throw error;
+    if (!(error instanceof Error) || !/No space left on device|ENOSPC/.test(error.message)) throw error;
+    throw new RoomtapError("disk-full", `there is no space left in the cache directory ${dir}`, {
+      hint: "make room, or set ROOMTAP_CACHE to another directory",
+      cause: error,
+    });
   }
   return path;
 }

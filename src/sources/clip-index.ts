@@ -117,9 +117,11 @@ export function loopClip(
   const videoEnd = (pictures.at(-1)?.time ?? 0) + (video ? Math.round(video.frameUs) : 0);
   const audioEnd = (shifted.at(-1)?.time ?? 0) + (lengths.at(-1) ?? 0);
   const together = pictures.length > 0 && Math.abs(videoEnd - audioEnd) < SAME_END_US;
-  const durationUs = together ? videoEnd : Math.max(videoEnd, audioEnd);
+  const firstHeard = shifted.find((s) => s.time >= 0)?.time ?? 0;
+  // Where the sound alone says the length, the next pass joins it without a gap.
+  const durationUs = together ? videoEnd : Math.max(videoEnd, audioEnd - firstHeard);
   const heard = shifted.filter((s) => s.time >= 0 && s.time < durationUs);
-  const seam = durationUs + (heard[0]?.time ?? 0);
+  const seam = durationUs + firstHeard;
   while (heard.length > 1 && (heard.at(-1)?.time ?? 0) + (lengths.at(-1) ?? 0) > seam + ROUNDING_US)
     heard.pop();
   if (pictures.length === 0 && heard.length === 0)

@@ -1,7 +1,13 @@
 import { rm, writeFile } from "node:fs/promises";
 import { runFfmpeg } from "../../ffmpeg/run.ts";
 import { cached, cacheName } from "../cache.ts";
-import { audioEncoding, OPUS_DELAY_FILTER, type PublishedVideo, requireEncoders, videoEncoding } from "../encode.ts";
+import {
+  audioEncoding,
+  OPUS_DELAY_FILTER,
+  type PublishedVideo,
+  requireEncoders,
+  videoEncoding,
+} from "../encode.ts";
 import { TestCard } from "./card.ts";
 import {
   CHANNELS,
