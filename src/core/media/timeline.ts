@@ -23,10 +23,25 @@ const STALL_FOR_MS = 2000;
 export class SenderTimeline {
   /** Ascending minimum queue, as in ArrivalClock. */
   #queue: { at: number; offset: number }[] = [];
+  #applied: { offset: number; at: number } | undefined;
 
-  /** Local milliseconds to add to the sender's wall clock; undefined before the first report. */
-  get offset(): number | undefined {
-    return this.#queue[0]?.offset;
+  /**
+   * Local milliseconds to add to the sender's wall clock, for frames that arrived at `arrival`; undefined
+   * before the first report. It moves towards the smallest offset seen slowly, and for all tracks at once: their
+   * distance from each other is never touched.
+   */
+  offset(arrival: Millis): number | undefined {
+    const best = this.#queue[0]?.offset;
+    const applied = this.#applied;
+    if (best === undefined) return undefined;
+    if (!applied || Math.abs(best - applied.offset) > TRUST_MS) {
+      this.#applied = { offset: best, at: arrival };
+      return best;
+    }
+    const limit = (SLEW_MS_PER_S * Math.max(0, arrival - applied.at)) / 1000;
+    applied.offset += Math.max(-limit, Math.min(limit, best - applied.offset));
+    applied.at = Math.max(applied.at, arrival);
+    return applied.offset;
   }
 
   /** Notes a sender report of any track of this sender. */
@@ -100,7 +115,7 @@ export class TrackTimeline {
   place(rtp: number, arrival: Millis): Millis {
     const media = rtp / this.#ratePerMs;
     this.#noticeStall(arrival);
-    const target = this.#target(rtp, media) ?? arrival - media;
+    const target = this.#target(rtp, media, arrival) ?? arrival - media;
     if (this.#offset === undefined || this.#last === undefined) this.#offset = target;
     else this.#offset += this.#step(target - this.#offset, rtp - this.#last.rtp);
     const floor = this.#last === undefined ? Number.NEGATIVE_INFINITY : this.#last.local + 1;
@@ -109,9 +124,9 @@ export class TrackTimeline {
     return millis(local);
   }
 
-  #target(rtp: number, media: number): number | undefined {
+  #target(rtp: number, media: number, arrival: Millis): number | undefined {
     const wall = this.#reports.wallAt(rtp);
-    const shift = this.#sender.offset;
+    const shift = this.#sender.offset(arrival);
     this.#distrusted = false;
     if (wall === undefined || shift === undefined) return this.#recent.offset;
     const reported = wall + shift - media;

@@ -37,6 +37,25 @@ test("with sender reports audio and video of one moment land on the same moment,
   expect(audio.synchronized && video.synchronized).toBe(true);
 });
 
+test("a track that starts later is in sync with one that started on a late report", () => {
+  const timeline = new SenderTimeline();
+  const audio = timeline.track(48_000);
+  const video = timeline.track(90_000);
+  for (let t = 0; t < 200; t += 20) audio.onPacket(audioRtp(t), millis(t + 10));
+  // The first report was held up by 80 ms; the second one, of the other track, was not.
+  audio.onReport(wallMillis(1e12 + 200), audioRtp(200), millis(290));
+  audio.place(audioRtp(200), millis(210));
+  video.onPacket(videoRtp(400), millis(410));
+  video.onReport(wallMillis(1e12 + 400), videoRtp(400), millis(410));
+  for (let t = 400; t < 4000; t += 20) {
+    audio.onPacket(audioRtp(t), millis(t + 10));
+    video.onPacket(videoRtp(t), millis(t + 10));
+    const a = audio.place(audioRtp(t), millis(t + 10));
+    const v = video.place(videoRtp(t), millis(t + 10));
+    expect(Math.abs(a - v)).toBeLessThan(6);
+  }
+});
+
 test("before any report the arrival times place a track within the jitter of the path", () => {
   const path = sender({ delay: 20, jitter: 50 });
   const track = new SenderTimeline().track(90_000);
