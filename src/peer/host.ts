@@ -58,6 +58,7 @@ export class PeerHost implements RtcHost {
     this.#o = o;
   }
 
+  /** Throws what the transport factory throws: `usage` on ICE servers that cannot be read, `ice-failed`. */
   link(o: { peerId: string; iceServers: readonly IceServer[] }): PeerLink {
     const id = `link-${this.#next++}`;
     const receiver = new ConnectionReceiver({
@@ -74,21 +75,27 @@ export class PeerHost implements RtcHost {
       onFrame: (mid, frame) => this.#o.onFrame(id, mid, frame),
       ...(makeSender ? { sender: (m, now) => makeSender(o.peerId, m, now) } : {}),
     });
-    const link: PeerLink = new PeerLink({
-      id,
-      sessionId: String(1 + randomInt(this.#o.random, 2 ** 48)),
-      negotiator: new Negotiator({
-        random: this.#o.random,
-        capabilities: this.#o.capabilities ?? defaultCapabilities,
-        cname: this.#o.cname,
-      }),
-      open: (handlers) => this.#o.transports({ name: id, iceServers: o.iceServers }, handlers),
-      onMedia: (m) => media.configure(m),
-      onPacket: (packet) => media.onPacket(packet),
-      onState: (state) => this.#onState(id, state),
-      onFault: (fault) => this.fault(fault),
-      onClosing: () => media.close(),
-    });
+    let link: PeerLink;
+    try {
+      link = new PeerLink({
+        id,
+        sessionId: String(1 + randomInt(this.#o.random, 2 ** 48)),
+        negotiator: new Negotiator({
+          random: this.#o.random,
+          capabilities: this.#o.capabilities ?? defaultCapabilities,
+          cname: this.#o.cname,
+        }),
+        open: (handlers) => this.#o.transports({ name: id, iceServers: o.iceServers }, handlers),
+        onMedia: (m) => media.configure(m),
+        onPacket: (packet) => media.onPacket(packet),
+        onState: (state) => this.#onState(id, state),
+        onFault: (fault) => this.fault(fault),
+        onClosing: () => media.close(),
+      });
+    } catch (error) {
+      media.close();
+      throw error;
+    }
     this.#links.set(id, { peerId: o.peerId, link, media });
     return link;
   }

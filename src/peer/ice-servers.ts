@@ -20,7 +20,7 @@ export function nativeIceServers(
   for (const server of servers) {
     for (const url of server.urls) {
       const m =
-        /^(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[^:?\s[\]]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/.exec(
+        /^(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[^:?\s[\]/@#]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/i.exec(
           url,
         );
       const port = m?.[3] === undefined ? 3478 : Number(m[3]);
@@ -33,9 +33,10 @@ export function nativeIceServers(
           },
         );
       }
+      const scheme = m[1]?.toLowerCase();
       const hostname = m[2].replace(/^\[|\]$/g, "");
-      if (m[1] === "stun") out.push(`stun:${m[2]}:${port}`);
-      if (m[1] === "turn" && m[4] !== "tcp") {
+      if (scheme === "stun") out.push(`stun:${m[2]}:${port}`);
+      if (scheme === "turn" && m[4]?.toLowerCase() !== "tcp") {
         out.push({
           hostname,
           port,

@@ -43,7 +43,7 @@ export class LinkMedia implements Pumped {
   }
 
   get deadline(): Millis | undefined {
-    if (!this.#connected) return undefined;
+    if (!this.#connected || this.#closed) return undefined;
     return earliest(this.receiver.deadline, this.#sender?.deadline);
   }
 
@@ -52,6 +52,7 @@ export class LinkMedia implements Pumped {
     this.#media = media;
     this.receiver.configure(media);
     this.#startSender();
+    this.#o.pump.touch(this);
   }
 
   /** The transport is up: feedback and media may flow. */
@@ -100,7 +101,7 @@ export class LinkMedia implements Pumped {
   }
 
   #startSender(): void {
-    if (!this.#connected || this.#sender || !this.#media.some((m) => m.send)) return;
+    if (!this.#connected || this.#closed || this.#sender || !this.#media.some((m) => m.send)) return;
     this.#sender = this.#o.sender?.(this.#media, monotonicNow());
   }
 

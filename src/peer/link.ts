@@ -57,7 +57,7 @@ export class PeerLink implements Link {
   #lastBody: { type: "offer" | "answer"; body: DescriptionBody } | undefined;
   #gathered = false;
   #closing: Promise<void> | undefined;
-  #onGathered: (() => void)[] = [];
+  readonly #onGathered: (() => void)[] = [];
 
   constructor(o: LinkOptions) {
     this.id = o.id;
@@ -87,6 +87,7 @@ export class PeerLink implements Link {
     return this.#serial(async () => {
       const body = this.#o.negotiator.createOffer(plan);
       this.#local ??= await this.#transport.offer({ data: this.#o.negotiator.hasData });
+      this.#mustBeOpen();
       return this.#describe("offer", body);
     });
   }
@@ -121,6 +122,7 @@ export class PeerLink implements Link {
           parsed.transport,
           dataOptions(parsed, this.#o.negotiator.hasData),
         );
+        this.#mustBeOpen();
         this.#remote = parsed.transport;
         this.#role = parsed.transport.setup === "passive" ? "active" : "passive";
         this.#flushCandidates();
@@ -152,6 +154,7 @@ export class PeerLink implements Link {
   }
 
   async localReady(capMs: number): Promise<Description> {
+    this.#mustBeOpen();
     if (!this.#gathered) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, capMs);
@@ -161,6 +164,7 @@ export class PeerLink implements Link {
         });
       });
     }
+    this.#mustBeOpen();
     const last = this.#lastBody;
     if (!last) throw new RoomtapError("negotiation", "no local description yet");
     return this.#describe(last.type, last.body, true);
@@ -184,6 +188,7 @@ export class PeerLink implements Link {
   closed(): Promise<void> {
     this.#closing ??= (async () => {
       this.#o.onClosing();
+      this.#stopWaiting();
       await this.#transport.close();
       this.#setState("closed");
     })();
@@ -243,7 +248,15 @@ export class PeerLink implements Link {
 
   #gatheringDone(): void {
     this.#gathered = true;
+    this.#stopWaiting();
+  }
+
+  #stopWaiting(): void {
     for (const cb of this.#onGathered.splice(0)) cb();
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing !== undefined) throw new RoomtapError("negotiation", "the link is closed");
   }
 
   #setState(state: LinkState): void {
@@ -255,7 +268,7 @@ export class PeerLink implements Link {
 
   #serial<T>(fn: () => Promise<T>): Promise<T> {
     const run = this.#queue.then(() => {
-      if (this.#state === "closed") throw new RoomtapError("negotiation", "the link is closed");
+      this.#mustBeOpen();
       return fn();
     });
     this.#queue = run.catch(() => undefined);

@@ -22,6 +22,7 @@ export class Pump {
   readonly #members = new Set<Pumped>();
   #timer: NodeJS.Timeout | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
+  #armedAt = 0;
 
   add(p: Pumped): void {
     this.#members.add(p);
@@ -35,14 +36,15 @@ export class Pump {
 
   /** Call after pushing anything into a member: its deadline may have moved. */
   touch(p: Pumped): void {
-    const due = p.deadline;
+    const due = this.#members.has(p) ? p.deadline : undefined;
     if (due !== undefined && due < this.#armedFor) this.#arm(due);
   }
 
   #arm(due: number): void {
     this.#disarm();
     this.#armedFor = due;
-    this.#timer = setTimeout(() => this.#fire(due), Math.max(0, due - performance.now()));
+    this.#armedAt = performance.now();
+    this.#timer = setTimeout(() => this.#fire(due), Math.max(0, due - this.#armedAt));
   }
 
   #disarm(): void {
@@ -54,7 +56,8 @@ export class Pump {
   #fire(due: number): void {
     const now = monotonicNow();
     this.#disarm();
-    const lag = now - due;
+    // A deadline that was past when it was set says nothing about the loop.
+    const lag = now - Math.max(due, this.#armedAt);
     if (lag > STALL_MS) for (const p of this.#members) p.onStall?.(lag, now);
     let next = Number.POSITIVE_INFINITY;
     for (const p of this.#members) {
