@@ -48,9 +48,12 @@ export async function runFfmpeg(o: RunOptions): Promise<void> {
     ],
   });
   let tail = "";
+  let unfinished = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     tail = (tail + text).slice(-STDERR_TAIL);
-    for (const line of text.split("\n")) if (line !== "") o.onLog?.(line);
+    const lines = (unfinished + text).split(/[\r\n]+/);
+    unfinished = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") o.onLog?.(line);
   });
   const onOutput = o.onOutput;
   if (onOutput) child.stdout?.on("data", (bytes: Uint8Array) => onOutput(bytes));
@@ -88,6 +91,7 @@ export async function runFfmpeg(o: RunOptions): Promise<void> {
   const feeding =
     o.input && child.stdin ? pipeline(o.input, child.stdin).catch(() => undefined) : Promise.resolve();
   const end = await closed;
+  if (unfinished !== "") o.onLog?.(unfinished);
   await feeding;
   for (const t of timers) clearTimeout(t);
   o.signal?.removeEventListener("abort", abort);
