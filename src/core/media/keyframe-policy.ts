@@ -8,6 +8,8 @@ const MIN_SPACING_MS = 500;
 const RETRY_MS = [500, 1000, 2000, 4000];
 /** A keyframe packet this young: the keyframe is under way, a request would make a second one. */
 const ARRIVING_MS = 200;
+/** A stream that begins gets this long to show that it begins with a keyframe (parameter sets come first). */
+const FIRST_FRAME_MS = 100;
 /** Without a packet for this long the sender is muted or gone. */
 const QUIET_MS = 5000;
 
@@ -19,6 +21,7 @@ const QUIET_MS = 5000;
 export class KeyframePolicy implements Machine<KeyframeReason, KeyframeReason> {
   #wanted: KeyframeReason | undefined;
   #lastSent: Millis | undefined;
+  #notBefore = 0;
   /** Requests without an answer. */
   #tries = 0;
   #lastPacket: Millis | undefined;
@@ -33,8 +36,9 @@ export class KeyframePolicy implements Machine<KeyframeReason, KeyframeReason> {
   }
 
   /** A keyframe is needed. While one is already asked for, only the reason changes. */
-  push(reason: KeyframeReason, _now: Millis): void {
+  push(reason: KeyframeReason, now: Millis): void {
     this.#wanted = reason;
+    if (reason === "first-frame") this.#notBefore = now + FIRST_FRAME_MS;
   }
 
   /** Any RTP packet of this SSRC came; `keyframe`: it belongs to a keyframe. */
@@ -68,7 +72,7 @@ export class KeyframePolicy implements Machine<KeyframeReason, KeyframeReason> {
     if (this.#wanted === undefined || this.#resting) return undefined;
     const paced = this.#lastSent === undefined ? 0 : this.#lastSent + this.#spacing();
     const arrived = this.#lastKeyframePacket === undefined ? 0 : this.#lastKeyframePacket + ARRIVING_MS;
-    return millis(Math.max(paced, arrived));
+    return millis(Math.max(paced, arrived, this.#notBefore));
   }
 
   #spacing(): number {
