@@ -17,13 +17,15 @@ const RECIPE_VERSION = 1;
 
 /**
  * 30 frames per second, square pixels, not larger than 1280x720, even sides. A constant rate because senders
- * and receivers pace by it; a repeated picture costs next to nothing.
+ * and receivers pace by it; a repeated picture costs next to nothing. VP8 knows BT.601 colours only (RFC 6386
+ * section 9.2), and H.264 is marked with them.
  */
 const PICTURE = [
   "fps=30",
   "scale=max(2\\,trunc(iw*sar/2)*2):ih",
   "scale=w=min(1280\\,iw):h=min(720\\,ih):force_original_aspect_ratio=decrease",
-  "scale=max(2\\,trunc(iw/2)*2):max(2\\,trunc(ih/2)*2)",
+  "scale=max(2\\,trunc(iw/2)*2):max(2\\,trunc(ih/2)*2):out_color_matrix=bt601:out_range=tv",
+  "format=yuv420p",
   "setsar=1",
 ];
 
