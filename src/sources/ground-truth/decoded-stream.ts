@@ -5,7 +5,7 @@ export type DecodedBlock = {
   readonly kind: "video" | "audio";
   /** Milliseconds on the file's timeline. */
   readonly timeMs: number;
-  /** Valid until the next push. */
+  /** A copy: the caller may keep it. */
   readonly data: Uint8Array;
 };
 

@@ -14,8 +14,6 @@ export const FPS = 30;
 export const LOOP_SECONDS = 10;
 /** Frames of one pass; they are numbered from 0. */
 export const LOOP_FRAMES: number = FPS * LOOP_SECONDS;
-/** Distance of keyframes in frames: every flash starts with one. */
-export const GOP_FRAMES: number = FPS;
 /** Length of a flash in frames. */
 export const FLASH_FRAMES = 2;
 
