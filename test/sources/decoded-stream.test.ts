@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { concat } from "../../src/core/bytes.ts";
 import type { MatroskaTrack } from "../../src/core/containers/matroska/track.ts";
 import { MatroskaWriter } from "../../src/core/containers/matroska/writer.ts";
 import { randomInt, seededRandom } from "../../src/core/random.ts";
@@ -13,15 +12,17 @@ const tracks: MatroskaTrack[] = [
 /** A stream of 20 pictures and 20 pieces of sound, every one of its own size and content. */
 function stream() {
   const writer = new MatroskaWriter("matroska", tracks);
-  const parts = [writer.header().bytes];
+  const patches = [writer.header()];
   const blocks = Array.from({ length: 40 }, (_, i) => ({
     kind: i % 2 === 0 ? ("video" as const) : ("audio" as const),
     timeMs: i * 16,
     data: new Uint8Array(50 + 37 * i).fill(i + 1),
   }));
   for (const b of blocks)
-    parts.push(...writer.block(b.kind === "video" ? 1 : 2, b.timeMs, 16, true, b.data).map((p) => p.bytes));
-  return { bytes: concat(parts), blocks };
+    patches.push(...writer.block(b.kind === "video" ? 1 : 2, b.timeMs, 16, true, b.data));
+  const bytes = new Uint8Array(writer.length);
+  for (const p of patches) bytes.set(p.bytes, p.at);
+  return { bytes, blocks };
 }
 
 describe("a decoded stream", () => {
@@ -35,7 +36,7 @@ describe("a decoded stream", () => {
 
   test("random pieces and random octets never throw", () => {
     const random = seededRandom(5);
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 60; round++) {
       const { bytes } = stream();
       for (let i = 0; i < 20; i++) bytes[randomInt(random, bytes.length)] = randomInt(random, 256);
       const decoded = new DecodedStream();
