@@ -4,8 +4,7 @@ import { ExitCode, RoomtapError } from "../core/fault.ts";
 import { type FrameSent, MediaSender } from "../core/media/media-sender.ts";
 import type { OutgoingTrackOptions } from "../core/media/outgoing-track.ts";
 import type { LocalTrack, Peer, RoomEvent, RoomSession } from "../core/room.ts";
-import { ExtensionUri } from "../core/rtp/extensions.ts";
-import type { SendExtensionIds } from "../core/rtp/send/header.ts";
+import { sendExtensionIds } from "../core/rtp/send/header.ts";
 import type { NegotiatedMedia } from "../core/sdp/negotiated.ts";
 import type { Millis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
@@ -75,7 +74,7 @@ export class PublishSession {
         {
           name: job.name,
           recorder: false,
-          publish: localTracks(job),
+          publish: localTracks(job, store),
           receive: false,
           ...(job.token === undefined ? {} : { token: job.token }),
           ...(job.insecure === undefined ? {} : { insecure: job.insecure }),
@@ -238,10 +237,13 @@ export class PublishSession {
   }
 }
 
-function localTracks(job: PublishJob): LocalTrack[] {
+/** What is wanted and there: a song has no picture. */
+function localTracks(job: PublishJob, store: SampleStore): LocalTrack[] {
   const out: LocalTrack[] = [];
-  if (job.audio !== "none") out.push({ id: "audio", kind: "audio", source: "microphone", codec: job.audio });
-  if (job.video !== "none") out.push({ id: "video", kind: "video", source: "camera", codec: job.video });
+  if (job.audio !== "none" && store.audio)
+    out.push({ id: "audio", kind: "audio", source: "microphone", codec: job.audio });
+  if (job.video !== "none" && store.video)
+    out.push({ id: "video", kind: "video", source: "camera", codec: job.video });
   return out;
 }
 
@@ -259,20 +261,8 @@ function outgoing(
     ssrc: send.ssrc,
     payloadType: send.payload.payloadType,
     mid: m.mid,
-    extensions: sendExtensions(m.extensions),
+    extensions: sendExtensionIds(m.extensions),
     ...(send.rtx ? { rtx: send.rtx } : {}),
-  };
-}
-
-function sendExtensions(ids: ReadonlyMap<number, string>): SendExtensionIds {
-  const idOf = (uri: string) => [...ids].find(([, u]) => u === uri)?.[0];
-  return {
-    absSendTime: idOf(ExtensionUri.absSendTime),
-    transportCc: idOf(ExtensionUri.transportCc),
-    audioLevel: idOf(ExtensionUri.audioLevel),
-    mid: idOf(ExtensionUri.mid),
-    rid: idOf(ExtensionUri.rid),
-    repairedRid: idOf(ExtensionUri.repairedRid),
   };
 }
 

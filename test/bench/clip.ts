@@ -62,8 +62,9 @@ export function makeClip(codec: ClipCodec, seconds: number): Clip {
 
 /** Never a zero octet behind the head: no start code arises by chance. */
 function frame(head: Uint8Array = VP8_DELTA, length: number, random: Random): Uint8Array {
-  const rest = Uint8Array.from({ length: Math.max(2, Math.round(length) - head.length) }, () =>
-    1 + randomInt(random, 255),
+  const rest = Uint8Array.from(
+    { length: Math.max(2, Math.round(length) - head.length) },
+    () => 1 + randomInt(random, 255),
   );
   return concat([head, rest]);
 }

@@ -4,7 +4,15 @@ import { millis } from "../../src/core/time.ts";
 import { type ClipCodec, makeClip } from "./clip.ts";
 import { againstPeer, type MeasureOptions, measure, type Subject } from "./measure.ts";
 import { mediaOf, RTP_JS, rtpJsParse, WERIFT, weriftReceive } from "./peers.ts";
-import { type Arrival, freshArrivals, newReceiver, newSender, recordTrace, replay, type Trace } from "./trace.ts";
+import {
+  type Arrival,
+  freshArrivals,
+  newReceiver,
+  newSender,
+  recordTrace,
+  replay,
+  type Trace,
+} from "./trace.ts";
 
 /** One line of the report. */
 export type Figure = { readonly name: string } & Readonly<Record<string, number | string>>;
@@ -103,7 +111,14 @@ export function matroskaWrite(o: MeasureOptions): Figure {
   const subject: Subject = {
     run: () => {
       const w = new MatroskaWriter("webm", [
-        { number: 1, codecId: "V_VP8", kind: "video", width: 1280, height: 720, defaultDurationNs: 33_333_333 },
+        {
+          number: 1,
+          codecId: "V_VP8",
+          kind: "video",
+          width: 1280,
+          height: 720,
+          defaultDurationNs: 33_333_333,
+        },
         { number: 2, codecId: "A_OPUS", kind: "audio", sampleRate: 48_000, channels: 2 },
       ]);
       w.header();

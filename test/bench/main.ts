@@ -1,4 +1,4 @@
-import { matroskaWrite, parse, receivePath, receivePathWithLoss, sendPath, type Figure } from "./core.ts";
+import { type Figure, matroskaWrite, parse, receivePath, receivePathWithLoss, sendPath } from "./core.ts";
 
 const options = { warmUps: 5, runs: 25, now: () => Number(process.hrtime.bigint()) };
 const benches: (() => Figure | Promise<Figure>)[] = [

@@ -54,18 +54,25 @@ class Vp8Depacketizer implements Depacketizer {
   join(payloads: readonly Uint8Array[]): JoinedFrame | undefined {
     const d = this.#d;
     let size = 0;
-    for (const [i, p] of payloads.entries()) {
-      if (!parseVp8Descriptor(p, d) || (i === 0 && !d.start)) return undefined;
+    let lead = 0;
+    for (let i = 0; i < payloads.length; i++) {
+      const p = payloads[i];
+      if (p === undefined || !parseVp8Descriptor(p, d) || (i === 0 && !d.start)) return undefined;
       size += p.length - d.length;
+      lead = Math.max(lead, d.length);
     }
     if (size === 0) return undefined;
-    const data = new Uint8Array(size);
-    let n = 0;
-    for (const p of payloads) {
-      parseVp8Descriptor(p, d);
-      data.set(p.subarray(d.length), n);
-      n += p.length - d.length;
+    // From back to front each payload covers the descriptor of the one behind it, so that none needs a view
+    // of its own, which costs as much as copying it.
+    const room = new Uint8Array(lead + size);
+    let n = room.length;
+    for (let i = payloads.length - 1; i >= 0; i--) {
+      const p = payloads[i];
+      if (p === undefined || !parseVp8Descriptor(p, d)) return undefined;
+      n -= p.length - d.length;
+      room.set(p, n - d.length);
     }
+    const data = room.subarray(lead);
     if (u8(data, 0) & 1) return { data, keyframe: false };
     const dimensions = vp8KeyframeSize(data);
     return dimensions && { data, keyframe: true, ...dimensions };

@@ -13,6 +13,7 @@ export class ArrivalClock {
   readonly #windowMs: number;
   /** Ascending queue of (arrival, arrival - media time): the front is the window's minimum. */
   #queue: { at: number; offset: number }[] = [];
+  #newest: number | undefined;
 
   /** `clockRate` in Hz; `windowMs`: how long a good (early) arrival is remembered. */
   constructor(clockRate: number, windowMs = WINDOW_MS) {
@@ -22,9 +23,12 @@ export class ArrivalClock {
 
   /** Notes a packet or frame. `rtp` is unwrapped. */
   push(rtp: number, arrival: Millis): void {
+    // The packets of one frame leave together: those behind the first only tell of the pacer.
+    if (rtp === this.#newest) return;
+    this.#newest = rtp;
     const offset = arrival - rtp / this.#ratePerMs;
     const q = this.#queue;
-    while (q.length > 0 && (q.at(-1)?.offset ?? 0) >= offset) q.pop();
+    while (q.length > 0 && (q[q.length - 1]?.offset ?? 0) >= offset) q.pop();
     q.push({ at: arrival, offset });
     while (q.length > 1 && ((q[0]?.at ?? 0) < arrival - this.#windowMs || q.length > MAX_SAMPLES)) q.shift();
   }
@@ -37,5 +41,6 @@ export class ArrivalClock {
   /** Forgets everything (the stream restarted). */
   reset(): void {
     this.#queue = [];
+    this.#newest = undefined;
   }
 }

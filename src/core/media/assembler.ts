@@ -335,7 +335,7 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     ring.gather(at, end, draft);
     const packets = draft.payloads.length;
     const joined = this.#depacketizer.join(draft.payloads);
-    draft.payloads.length = 0;
+    draft.payloads = [];
     for (let s = at; s <= end; s++) this.#consume(s);
     this.#rotation = draft.rotation ?? this.#rotation;
     this.#prevTime = rtpTime;

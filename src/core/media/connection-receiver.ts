@@ -77,10 +77,16 @@ export class ConnectionReceiver {
   #remb: { controller: RembController; ceiling: number } | undefined;
   #out: ReceiverOutput[] = [];
   #reportAt: Millis | undefined;
+  /** The stream that a packet went into since the last poll. */
+  #touched: IncomingStream | undefined;
+  /** No other stream has anything to do before; may be too early, never too late. */
+  #streamsDue: Millis | undefined;
+  readonly #sdes: Uint8Array;
 
   constructor(o: ReceiverOptions) {
     this.#o = o;
     this.#ssrc = 1 + randomInt(o.random, 0xfffffffe);
+    this.#sdes = buildSdes(this.#ssrc, o.cname);
   }
 
   /** Takes over what was agreed; streams of kept m-lines go on. */
@@ -106,12 +112,9 @@ export class ConnectionReceiver {
   }
 
   poll(now: Millis): ReceiverOutput | undefined {
-    const ready = this.#out.shift();
-    if (ready) return ready;
-    for (const stream of this.#streams.values()) {
-      const out = stream.poll(now);
-      if (out) return this.#fromStream(stream, out, now);
-    }
+    if (this.#out.length > 0) return this.#out.shift();
+    const fromStreams = this.#pollStreams(now);
+    if (fromStreams) return fromStreams;
     const feedback = this.#feedback?.poll(now);
     if (feedback) return { t: "rtcp", data: this.#withReport([feedback], undefined, now) };
     if (this.#reportAt !== undefined && now >= this.#reportAt) return this.#report(now);
@@ -120,9 +123,8 @@ export class ConnectionReceiver {
 
   get deadline(): Millis | undefined {
     if (this.#out.length > 0) return millis(0);
-    let due = earliest(this.#feedback?.deadline, this.#reportAt);
-    for (const s of this.#streams.values()) due = earliest(due, s.deadline);
-    return due;
+    const due = earliest(earliest(this.#feedback?.deadline, this.#reportAt), this.#streamsDue);
+    return this.#touched ? earliest(due, this.#touched.deadline) : due;
   }
 
   /** The event loop stood still for `lagMs` until `now`. */
@@ -134,7 +136,10 @@ export class ConnectionReceiver {
 
   /** Lets go of everything held, without waiting for missing packets. Poll afterwards. */
   flush(now: Millis): void {
-    for (const s of this.#streams.values()) s.flush(now);
+    for (const s of this.#streams.values()) {
+      s.flush(now);
+      this.#touch(s);
+    }
   }
 
   statistics(_now: Millis): ReceiverStatistics {
@@ -164,14 +169,45 @@ export class ConnectionReceiver {
     this.#reportAt ??= this.#nextReport(now, 0.5);
     const rotation = x.rotation;
     if (route.role === "media") {
-      this.#stream(route, now)?.packet(v, rotation, false, now);
+      const stream = this.#stream(route, now);
+      if (!stream) return;
+      stream.packet(v, rotation, false, now);
+      this.#touch(stream);
       return;
     }
     const repeated = route.primarySsrc === undefined ? undefined : this.#streams.get(route.primarySsrc);
     const payloadType = route.payloads.get(v.payloadType)?.apt;
     if (!repeated || route.primarySsrc === undefined || payloadType === undefined) return;
     const association = { primarySsrc: route.primarySsrc, primaryPayloadType: payloadType };
-    if (this.#rtx.unwrap(v, association)) repeated.packet(v, rotation, true, now);
+    if (!this.#rtx.unwrap(v, association)) return;
+    repeated.packet(v, rotation, true, now);
+    this.#touch(repeated);
+  }
+
+  /** Something went into a stream: the next polls ask it. */
+  #touch(s: IncomingStream): void {
+    if (this.#touched === undefined) this.#touched = s;
+    else if (this.#touched !== s) this.#streamsDue = millis(0);
+  }
+
+  /** Most packets concern one stream: the others are looked at when something of theirs is due. */
+  #pollStreams(now: Millis): ReceiverOutput | undefined {
+    const touched = this.#touched;
+    if (touched) {
+      const out = touched.poll(now);
+      if (out) return this.#fromStream(touched, out, now);
+      this.#touched = undefined;
+      this.#streamsDue = earliest(this.#streamsDue, touched.deadline);
+    }
+    if (this.#streamsDue === undefined || now < this.#streamsDue) return undefined;
+    let due: Millis | undefined;
+    for (const stream of this.#streams.values()) {
+      const out = stream.poll(now);
+      if (out) return this.#fromStream(stream, out, now);
+      due = earliest(due, stream.deadline);
+    }
+    this.#streamsDue = due;
+    return undefined;
   }
 
   #stream(route: RtpRoute<NegotiatedMedia>, now: Millis): IncomingStream | undefined {
@@ -211,9 +247,12 @@ export class ConnectionReceiver {
 
   #onReport(p: RtcpPacket, now: Millis): void {
     switch (p.type) {
-      case "sr":
-        this.#streams.get(p.ssrc)?.onReport(p.ntp, p.rtpTime, now);
+      case "sr": {
+        const stream = this.#streams.get(p.ssrc);
+        stream?.onReport(p.ntp, p.rtpTime, now);
+        if (stream) this.#touch(stream);
         break;
+      }
       case "sdes":
         for (const c of p.chunks) {
           if (c.cname !== undefined && this.#cnames.size < 1024) this.#cnames.set(c.ssrc, c.cname);
@@ -264,7 +303,7 @@ export class ConnectionReceiver {
    */
   #withReport(parts: readonly Uint8Array[], s: IncomingStream | undefined, now: Millis): Uint8Array {
     const rr = buildReceiverReport(this.#ssrc, s ? [s.reception.peek(now)] : []);
-    return compound([rr, buildSdes(this.#ssrc, this.#o.cname), ...parts]);
+    return compound([rr, this.#sdes, ...parts]);
   }
 
   #report(now: Millis): ReceiverOutput {
@@ -282,7 +321,7 @@ export class ConnectionReceiver {
     this.#remb?.controller.onLoss(Math.max(0, ...lost), now);
     const parts = [
       buildReceiverReport(this.#ssrc, blocks),
-      buildSdes(this.#ssrc, this.#o.cname),
+      this.#sdes,
       buildReferenceTime(this.#ssrc, ntpOf(now)),
     ];
     const bitrate = this.#remb?.controller.poll(now);
@@ -305,6 +344,7 @@ export class ConnectionReceiver {
   #retire(s: IncomingStream, now: Millis): void {
     this.#drain(s, now);
     this.#streams.delete(s.ssrc);
+    if (this.#touched === s) this.#touched = undefined;
   }
 
   /** Tracks with one CNAME share a clock; a connection without names is one sender. */

@@ -28,6 +28,8 @@ export type StreamOutput =
   | { readonly t: "nack"; readonly seqs: readonly number[] }
   | { readonly t: "keyframe"; readonly reason: KeyframeReason };
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Frames wait this long for the first sender report, so that they start exactly in sync. */
 const START_HOLD_MS = 1500;
 
@@ -206,12 +208,16 @@ export class IncomingStream {
         this.#nacked += out.seqs.length;
         return { t: "nack", seqs: out.seqs };
       }
-      if (out.type === "gave-up") for (const seq of out.seqs) this.#assembler.giveUp(seq);
-      else this.#policy.push("overflow", now);
+      if (out.type === "overflow") this.#policy.push("overflow", now);
+      else {
+        for (const seq of out.seqs) this.#assembler.giveUp(seq);
+        this.#assemble(now);
+      }
     }
-    this.#assemble(now);
+    const due = this.#assembler.deadline;
+    if (due !== undefined && now >= due) this.#assemble(now);
     if (this.#holdUntil !== undefined && now >= this.#holdUntil) this.#release(now);
-    const frame = this.#frames.shift();
+    const frame = this.#frames.length > 0 ? this.#frames.shift() : undefined;
     if (frame) return { t: "frame", frame };
     const reason = this.#policy.poll(now);
     return reason && { t: "keyframe", reason };
@@ -306,17 +312,18 @@ export class IncomingStream {
   }
 
   #place(f: AssembledFrame): PlacedFrame {
-    return {
+    const frame: Mutable<PlacedFrame> = {
       codec: this.#codec.name,
       data: f.data,
       keyframe: f.keyframe,
       local: this.#timeline.place(f.rtpTime, f.arrival),
       rtpTime: f.rtpTime,
       lostBefore: f.lostBefore,
-      ...(f.width === undefined ? {} : { width: f.width }),
-      ...(f.height === undefined ? {} : { height: f.height }),
-      ...(f.duration === undefined ? {} : { duration: f.duration }),
-      ...(f.rotation === undefined ? {} : { rotation: f.rotation }),
     };
+    if (f.width !== undefined) frame.width = f.width;
+    if (f.height !== undefined) frame.height = f.height;
+    if (f.duration !== undefined) frame.duration = f.duration;
+    if (f.rotation !== undefined) frame.rotation = f.rotation;
+    return frame;
   }
 }

@@ -25,7 +25,7 @@ const NO_ROTATION = -1;
 
 /** What the packets of one frame say together. Filled in place, again and again. */
 export type FrameDraft = {
-  readonly payloads: Uint8Array[];
+  payloads: Uint8Array[];
   /** Arrival of the packet that came first, in milliseconds. */
   arrival: number;
   media: boolean;
@@ -126,7 +126,7 @@ export class PacketRing {
 
   /** Collects the media packets of [from, to] into `d`, over anything it held. */
   gather(from: number, to: number, d: FrameDraft): void {
-    d.payloads.length = 0;
+    d.payloads = [];
     d.arrival = Number.POSITIVE_INFINITY;
     d.media = false;
     d.keyframe = false;

@@ -56,8 +56,8 @@ class MeshSession implements RoomSession {
     });
   }
 
-  async join(signal: Cancel): Promise<void> {
-    this.#enter(await this.#client.join(signal));
+  join(signal: Cancel): Promise<void> {
+    return this.#client.join(signal);
   }
 
   leave(): Promise<void> {
@@ -71,7 +71,12 @@ class MeshSession implements RoomSession {
   }
 
   #onEvent(e: ClientEvent): void {
+    // Between our leave and the close of the socket the others go on talking.
+    if (this.#left !== undefined) return;
     switch (e.t) {
+      case "joined":
+        this.#enter(e.welcome);
+        break;
       case "message":
         this.#onMessage(e.message);
         break;

@@ -19,9 +19,14 @@ const PING_MS = 10_000;
 const SILENCE_MS = 25_000;
 /** Signalling that does not come back within this time ends the session. */
 const GIVE_UP_MS = 300_000;
+/** A connection that held for this long was a good one: after it, the first retry is quick again. */
+const HEALTHY_MS = 5000;
+/** Signals kept while the signalling is down: enough for a few descriptions and their candidates. */
+const MAX_HELD = 256;
 
-/** What the client tells its owner, in order. */
+/** What the client tells its owner, in the order in which the server said it. */
 export type ClientEvent =
+  | { readonly t: "joined"; readonly welcome: WelcomeMessage }
   | { readonly t: "message"; readonly message: Exclude<ServerMessage, WelcomeMessage> }
   /** Joined again; `resumed`: with the same id, so that peers kept their connections. */
   | { readonly t: "rejoined"; readonly welcome: WelcomeMessage; readonly resumed: boolean }
@@ -52,25 +57,42 @@ export class RoomClient {
   #ping: NodeJS.Timeout | undefined;
   #lastHeard = 0;
   #lostSince: number | undefined;
+  #welcomedAt = 0;
+  #held: ClientMessage[] = [];
 
   constructor(o: ClientOptions) {
     this.#o = o;
     this.#backoff = new Backoff({ baseMs: 300, capMs: 2000, random: o.random });
   }
 
-  /** Joins; rejects with a RoomtapError when the server cannot be reached or refuses. Never retries. */
-  async join(signal: Cancel): Promise<WelcomeMessage> {
+  /**
+   * Joins: `joined` is told before this resolves. Rejects with a RoomtapError when the server cannot be reached or
+   * refuses, or when cancelled. Never retries.
+   */
+  async join(signal: Cancel): Promise<void> {
+    if (signal.aborted) throw cancelled();
     const abort = () => this.#socket?.terminate();
     signal.addEventListener("abort", abort, { once: true });
     try {
-      return await this.#connect();
+      await this.#connect();
+    } catch (error) {
+      throw signal.aborted ? cancelled() : error;
     } finally {
       signal.removeEventListener("abort", abort);
     }
   }
 
-  /** Sends a message; dropped while the signalling is down (the peers' state is rebuilt on rejoin). */
+  /**
+   * Sends a message. While the signalling is down it is kept, for a server that gives us our seat back; with a new
+   * seat, connections are made anew and old signals mean nothing.
+   */
   send(message: ClientMessage): void {
+    if (this.#left) return;
+    if (this.#lostSince === undefined) this.#write(message);
+    else if (this.#held.length < MAX_HELD) this.#held.push(message);
+  }
+
+  #write(message: ClientMessage): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
@@ -94,10 +116,11 @@ export class RoomClient {
     });
   }
 
-  #connect(): Promise<WelcomeMessage> {
+  #connect(): Promise<void> {
     return new Promise((resolve, reject) => {
       const { target, token } = this.#o;
-      const secret = token ?? target.token;
+      // An empty token is what an unset variable of a shell script leaves.
+      const secret = token || target.token || undefined;
       let refusal: { code: string; message: string } | undefined;
       let welcomed = false;
       let failure: RoomtapError | undefined;
@@ -109,7 +132,7 @@ export class RoomClient {
       this.#socket = socket;
       const welcomeTimer = setTimeout(() => socket.terminate(), HANDSHAKE_MS);
       socket.on("open", () => {
-        this.send({
+        this.#write({
           t: "join",
           v: PROTOCOL_VERSION,
           room: target.room,
@@ -134,7 +157,7 @@ export class RoomClient {
           welcomed = true;
           clearTimeout(welcomeTimer);
           this.#welcomed(message);
-          resolve(message);
+          resolve();
         } else if (welcomed) this.#o.onEvent({ t: "message", message });
       });
       socket.on("error", (error) => {
@@ -150,14 +173,21 @@ export class RoomClient {
     });
   }
 
+  /** Told at once, not when `join` resolves: the next message may be in the same packet. */
   #welcomed(w: WelcomeMessage): void {
+    const before = this.#you;
+    const resumed = w.you === before;
     this.#you = w.you;
     this.#rejoin = w.rejoin;
     this.#lostSince = undefined;
-    this.#backoff.reset();
+    this.#welcomedAt = Date.now();
+    if (before === "") this.#o.onEvent({ t: "joined", welcome: w });
+    else this.#o.onEvent({ t: "rejoined", welcome: w, resumed });
+    const held = this.#held.splice(0);
+    if (resumed) for (const message of held) this.#write(message);
     this.#ping = setInterval(() => {
       if (Date.now() - this.#lastHeard > SILENCE_MS) this.#socket?.terminate();
-      else this.send({ t: "ping" });
+      else this.#write({ t: "ping" });
     }, PING_MS);
   }
 
@@ -168,6 +198,7 @@ export class RoomClient {
       return;
     }
     this.#lostSince ??= Date.now();
+    if (Date.now() - this.#welcomedAt > HEALTHY_MS) this.#backoff.reset();
     this.#o.onEvent({ t: "lost", detail: `the room server closed the connection (${code})` });
     this.#retry();
   }
@@ -179,19 +210,25 @@ export class RoomClient {
       return;
     }
     this.#timer = setTimeout(() => {
-      const before = this.#you;
-      this.#connect().then(
-        (welcome) => this.#o.onEvent({ t: "rejoined", welcome, resumed: welcome.you === before }),
-        (error: unknown) => {
-          if (this.#left) return;
-          const refused = error instanceof RoomtapError && (error.code === "auth" || error.code === "kicked");
-          if (refused)
-            this.#o.onEvent({ t: "ended", reason: error.code === "auth" ? "auth" : "kicked", error });
-          else this.#retry();
-        },
-      );
+      this.#connect().catch((error: unknown) => {
+        if (this.#left) return;
+        const reason = error instanceof RoomtapError ? finalRefusals[error.code] : undefined;
+        if (error instanceof RoomtapError && reason) this.#o.onEvent({ t: "ended", reason, error });
+        else this.#retry();
+      });
     }, this.#backoff.next());
   }
+}
+
+/** Refusals of a rejoin that another attempt cannot change. */
+const finalRefusals: Partial<Record<ErrorCode, EndReason>> = {
+  auth: "auth",
+  kicked: "kicked",
+  "room-full": "room-full",
+};
+
+function cancelled(): RoomtapError {
+  return new RoomtapError("signal-closed", "joining the room was cancelled");
 }
 
 type Closed = { final: boolean; reason: EndReason; error: RoomtapError };
@@ -261,10 +298,20 @@ function unreachable(error: Error, url: string): RoomtapError {
       cause: error,
     });
   }
-  return new RoomtapError("signal-refused", `cannot connect to ${host}: ${error.message}`, {
-    hint: "check the address, and that it is the address of a roomtap server",
+  const scheme = url.startsWith("wss:") ? "wss" : "ws";
+  // TLS to a plain server, and the other way round: both look like a broken connection.
+  const mixed = (scheme === "wss" && code === "EPROTO") || (scheme === "ws" && code === "ECONNRESET");
+  return new RoomtapError("signal-refused", `cannot connect to ${host}: ${reasonOf(error, code)}`, {
+    hint: mixed
+      ? `does that server speak ${scheme}? try ${scheme === "wss" ? "ws" : "wss"}://`
+      : "check the address, and that it is the address of a roomtap server",
     cause: error,
   });
+}
+
+/** OpenSSL puts file names and numbers of its own into its messages. */
+function reasonOf(error: Error, code: string): string {
+  return code === "EPROTO" ? "it does not answer with TLS" : error.message || code || "no connection";
 }
 
 function notARoomServer(url: string): RoomtapError {

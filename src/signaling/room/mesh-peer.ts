@@ -70,15 +70,20 @@ export class MeshPeer {
 
   /** Offers a new connection. */
   connect(): void {
-    this.#open(
-      `${this.#o.self.slice(0, 8)}-${Math.floor(this.#o.random() * 0xffff_ffff).toString(36)}`,
-      true,
-    );
+    const name = `${this.#o.self.slice(0, 8)}-${Math.floor(this.#o.random() * 0xffff_ffff).toString(36)}`;
+    try {
+      this.#open(name, true);
+    } catch (error) {
+      // The server's ICE servers may be none that we can read: no reason to fail the room.
+      this.#down(error instanceof Error ? error.message : "no connection can be made");
+      return;
+    }
     void this.#offer();
   }
 
   /** Handles what the peer sent. */
   async onSignal(data: SignalData): Promise<void> {
+    if (this.#closed) return;
     try {
       if ("bye" in data) this.#onBye(data);
       else if ("candidate" in data) this.#onCandidate(data);
@@ -109,6 +114,7 @@ export class MeshPeer {
     this.#name = name;
     this.#offered = offered;
     this.#described = false;
+    this.#makingOffer = false;
     link.onCandidate((c) => {
       if (this.#link !== link) return;
       const candidate = {
@@ -138,7 +144,7 @@ export class MeshPeer {
       if (this.#link === link && !this.#closed)
         this.#down(error instanceof Error ? error.message : "offer failed");
     } finally {
-      this.#makingOffer = false;
+      if (this.#link === link) this.#makingOffer = false;
     }
   }
 
@@ -159,8 +165,9 @@ export class MeshPeer {
     try {
       result = await link.accept(data.sdp, this.#o.plan);
     } catch (error) {
-      if (!(error instanceof RoomtapError) || error.code !== "ice-restart" || this.#link !== link)
-        throw error;
+      // Replaced by a newer offer, or closed, while we answered.
+      if (this.#link !== link) return;
+      if (!(error instanceof RoomtapError) || error.code !== "ice-restart") throw error;
       link = this.#open(data.link ?? `${this.#o.peer.id}-unnamed`, false);
       result = await link.accept(data.sdp, this.#o.plan);
     }
@@ -174,7 +181,13 @@ export class MeshPeer {
   async #onAnswer(data: SdpSignal): Promise<void> {
     const link = this.#link;
     if (!link || !this.#current(data) || link.signalingState !== "have-local-offer") return;
-    const media = await link.answer(data.sdp);
+    let media: readonly RemoteMedia[];
+    try {
+      media = await link.answer(data.sdp);
+    } catch (error) {
+      if (this.#link !== link) return;
+      throw error;
+    }
     if (this.#link !== link) return;
     this.#described = true;
     this.#follow(link, media, data.media ?? {});

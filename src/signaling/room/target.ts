@@ -37,6 +37,6 @@ export function parseRoomTarget(address: string): RoomTarget {
   return {
     socketUrl: `${secure ? "wss" : "ws"}://${url.host}${base}${SOCKET_PATH}`,
     room: name,
-    ...(token === null ? {} : { token }),
+    ...(token ? { token } : {}),
   };
 }
