@@ -2,6 +2,8 @@ import { type Micros, micros } from "../time.ts";
 
 /** Packets are put 20 ms apart, the duration of the silence packet. */
 const STEP_US = 20_000;
+/** Silence may reach this far into a real packet: decoders count samples and would move all that follows. */
+const OVERLAP_US = 2500;
 /**
  * Keeps an audio track continuous. A declared track must never go silent: players collapse the hole and
  * encoders wait for it.
@@ -25,21 +27,16 @@ export class SilenceFiller {
    */
   before(time: Micros, duration: number): Micros[] {
     // Less than half a packet is jitter of the timestamps, not a gap.
-    const fill = this.#end !== undefined && time - this.#end > duration / 2 ? this.#fill(time, duration) : [];
+    const fill = this.#end !== undefined && time - this.#end > duration / 2 ? this.upTo(time) : [];
     this.#end = Math.max(this.#end ?? 0, time + duration);
     return fill;
   }
 
-  /** Times of the silence packets that bring the track up to `time` while nothing arrives. */
+  /** Times of the silence packets that bring the track up to `time`; a rest shorter than a packet stays open. */
   upTo(time: Micros): Micros[] {
-    return this.#fill(time, STEP_US);
-  }
-
-  #fill(until: number, slack: number): Micros[] {
     const out: Micros[] = [];
     if (this.#end === undefined) return out;
-    // The last silence packet must not reach into the real packet by more than half of one.
-    while (this.#end + STEP_US <= until + Math.min(slack, STEP_US) / 2) {
+    while (this.#end + STEP_US <= time + OVERLAP_US) {
       out.push(micros(this.#end));
       this.#end += STEP_US;
     }

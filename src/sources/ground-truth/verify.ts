@@ -30,6 +30,9 @@ export type Verification = Continuity & {
   readonly decodeErrors: number;
 };
 
+/** An Opus decoder that starts in the middle of a stream settles this long (RFC 7845 section 4.6). */
+const PREROLL_S = 0.08;
+
 /** Options of `verifyRecording`. */
 export type VerifyOptions = { readonly ffmpeg: string; readonly signal?: AbortSignal };
 
@@ -72,7 +75,10 @@ export async function verifyRecording(path: string, o: VerifyOptions): Promise<V
     if (o.signal?.aborted) throw cause;
     throw new RoomtapError("incomplete", `${path} cannot be decoded`, { cause });
   }
-  const offsets = pairOffsets(flashOnsets(frames), toneOnsets(sound.levels));
+  const offsets = pairOffsets(
+    flashOnsets(frames).filter((s) => s >= PREROLL_S),
+    toneOnsets(sound.levels),
+  );
   const first = frames[0]?.time ?? 0;
   const last = frames.at(-1)?.time;
   return {

@@ -24,6 +24,14 @@ test("a track that starts late is preceded by silence from its declared start", 
   expect(f.before(ms(200), 20_000)).toEqual([100, 120, 140, 160, 180].map(ms));
 });
 
+test("a rest too short for a packet stays open, so that what follows keeps its place", () => {
+  const f = new SilenceFiller();
+  f.start(ms(0));
+  expect(f.before(ms(13.5), 20_000)).toEqual([]);
+  f.before(ms(33.5), 20_000);
+  expect(f.before(ms(85), 20_000)).toEqual([ms(53.5)]);
+});
+
 test("jitter of less than half a packet is left alone", () => {
   const f = new SilenceFiller();
   f.start(ms(0));
