@@ -109,10 +109,10 @@ export class MeshPeer {
 
   #open(name: string, offered: boolean): Link {
     this.#drop();
+    this.#offered = offered;
     const link = this.#o.host.link({ peerId: this.#o.peer.id, iceServers: this.#o.iceServers() });
     this.#link = link;
     this.#name = name;
-    this.#offered = offered;
     this.#described = false;
     this.#makingOffer = false;
     link.onCandidate((c) => {
