@@ -171,11 +171,12 @@ describe("signalling that breaks", () => {
     await until("both are there", () => late.count("peer", "join") === 2);
     lines[1].refuse = false;
     await until("tracks of both", () => recorder.tracks.length === 4);
+    // Three peers, three connections with two ends each.
     await until(
       "one connection each",
-      () => net.transports.filter((t) => t.state === "connected").length === 4,
+      () => net.transports.filter((t) => t.state === "connected").length === 6,
     );
-    await until("nothing left over", () => recorder.count("link", "up") === 2);
+    await until("nothing left over", () => net.open.length === 6);
     expect(recorder.count("peer", "leave")).toBe(0);
     expect(net.misuse).toEqual([]);
   });
