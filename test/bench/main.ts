@@ -5,7 +5,7 @@ import { recordCpu } from "./record-cpu.ts";
  * `npm run bench` prints one JSON document; `npm run bench -- receive` runs what has that in its name.
  */
 
-const options = { warmUps: 5, runs: 25, now: () => Number(process.hrtime.bigint()) };
+const options = { warmUps: 15, runs: 61, now: () => Number(process.hrtime.bigint()) };
 const RECORD_SECONDS = 10;
 
 const benches: Record<string, () => Figure | Promise<Figure>> = {
