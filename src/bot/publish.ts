@@ -49,8 +49,9 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
     ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),
     ...(o.stop ? { signal: o.stop } : {}),
   });
+  const startedAt = Date.now();
   const child = supervise({
-    job: (_attempt, last) => ({
+    job: (attempt) => ({
       job: "publish",
       room: o.room,
       name: o.name ?? "Roomtap publisher",
@@ -61,7 +62,7 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
       ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
       ...(o.durationMs === undefined
         ? {}
-        : { durationMs: Math.max(1, o.durationMs - (last?.elapsedMs ?? 0)) }),
+        : { durationMs: Math.max(1, o.durationMs - (attempt === 0 ? 0 : Date.now() - startedAt)) }),
       ...(o.sentLog === undefined ? {} : { sentLog: o.sentLog }),
     }),
     onStatus: o.onStatus ?? (() => undefined),

@@ -4,12 +4,24 @@ import { Backoff } from "../core/backoff.ts";
 import { ExitCode } from "../core/fault.ts";
 import type { DoneMessage, FromChild, Job, NoticeMessage, StatusMessage, ToChild } from "./job.ts";
 
-/** A child reports every second; this long without a word it hangs. */
-const SILENCE_MS = 6000;
-/** Loading the addon on a busy machine takes its time. */
-const START_MS = 20_000;
-/** This much CPU time without a single packet, for this long, is a spinning native thread. */
-const SPIN_WINDOW_MS = 10_000;
+/** When a child counts as stuck. Milliseconds. */
+export type SupervisorLimits = {
+  /** A child reports every second; this long without a word it hangs. */
+  readonly silenceMs: number;
+  /** Until its first word: loading the addon on a busy machine takes its time. */
+  readonly startMs: number;
+  /** A core's worth of CPU time without a single packet, for this long, is a spinning native thread. */
+  readonly spinMs: number;
+  /** How often to look. */
+  readonly watchMs: number;
+};
+
+const defaultLimits: SupervisorLimits = {
+  silenceMs: 6000,
+  startMs: 20_000,
+  spinMs: 10_000,
+  watchMs: 1000,
+};
 const SPIN_SHARE = 0.9;
 /** Attempts in a row that never got into the room. */
 const MAX_FAILED_STARTS = 3;
@@ -34,6 +46,9 @@ export type SuperviseOptions = {
   readonly job: (attempt: number, last: StatusMessage | undefined) => Job;
   readonly onStatus: (status: StatusMessage) => void;
   readonly onNotice: (notice: NoticeMessage) => void;
+  /** Program of the child; default: the media process. */
+  readonly script?: string;
+  readonly limits?: SupervisorLimits;
 };
 
 /**
@@ -49,6 +64,7 @@ export function supervise(o: SuperviseOptions): Supervised {
 class Supervisor implements Supervised {
   readonly done: Promise<DoneMessage>;
   readonly #o: SuperviseOptions;
+  readonly #limits: SupervisorLimits;
   readonly #backoff = new Backoff({ baseMs: 200, capMs: 2000, random: Math.random });
   #resolve: (m: DoneMessage) => void = () => undefined;
   #child: ChildProcess | undefined;
@@ -66,6 +82,7 @@ class Supervisor implements Supervised {
 
   constructor(o: SuperviseOptions) {
     this.#o = o;
+    this.#limits = o.limits ?? defaultLimits;
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -76,7 +93,7 @@ class Supervisor implements Supervised {
   }
 
   start(): void {
-    const child = fork(fileURLToPath(new URL("./child.js", import.meta.url)), [], {
+    const child = fork(this.#o.script ?? fileURLToPath(new URL("./child.js", import.meta.url)), [], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       execArgv: [],
     });
@@ -84,7 +101,7 @@ class Supervisor implements Supervised {
     this.#last = undefined;
     this.#spin = undefined;
     this.#stderr = "";
-    this.#heardAt = Date.now() + START_MS - SILENCE_MS;
+    this.#heardAt = Date.now() + this.#limits.startMs - this.#limits.silenceMs;
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL);
     });
@@ -92,7 +109,7 @@ class Supervisor implements Supervised {
     child.on("error", () => undefined);
     child.on("close", (code, signal) => this.#onClose(code, signal));
     this.#send({ t: "start", job: this.#o.job(this.#attempt, this.#lastEver) });
-    this.#watchdog = setInterval(() => this.#watch(), 1000);
+    this.#watchdog = setInterval(() => this.#watch(), this.#limits.watchMs);
   }
 
   stop(): void {
@@ -168,12 +185,13 @@ class Supervisor implements Supervised {
   #watch(): void {
     const now = Date.now();
     const last = this.#last;
-    if (now - this.#heardAt > SILENCE_MS) this.#kill("it does not answer");
-    if (!last) return;
+    if (now - this.#heardAt > this.#limits.silenceMs) this.#kill("it does not answer");
+    // Finishing files is work without packets.
+    if (!last || last.phase === "finishing") return;
     const spin = this.#spin;
     if (!spin || spin.packets !== last.packets) {
       this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
-    } else if (now - spin.at > SPIN_WINDOW_MS) {
+    } else if (now - spin.at > this.#limits.spinMs) {
       if (last.cpuMs - spin.cpuMs > SPIN_SHARE * (now - spin.at))
         this.#kill("it burns a core and handles nothing");
       this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
