@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import { RoomtapError } from "../core/fault.ts";
 
 /**
@@ -24,10 +24,28 @@ export function applyConfigFile(command: Command): void {
     }
     const source = command.getOptionValueSource(key);
     if (source === "cli" || source === "env") continue;
-    const parsed: unknown =
-      option.parseArg && typeof value !== "boolean" ? option.parseArg(String(value), undefined) : value;
-    command.setOptionValueWithSource(key, parsed, "config");
+    command.setOptionValueWithSource(key, read(option, key, value, path), "config");
   }
+}
+
+/** A value as the flag would give it. */
+function read(option: Option, key: string, value: unknown, path: string): unknown {
+  const wrong = (what: string) =>
+    new RoomtapError("usage", `"${key}" in ${path} ${what}`, { hint: `it stands for ${option.flags}` });
+  if (!option.required && !option.optional) {
+    if (typeof value !== "boolean") throw wrong("must be true or false");
+    return value;
+  }
+  const texts = (option.variadic && Array.isArray(value) ? value : [value]).map((v: unknown) => {
+    if (typeof v !== "string" && typeof v !== "number") throw wrong("must be a text or a number");
+    return String(v);
+  });
+  if (option.argChoices && !texts.every((t) => option.argChoices?.includes(t))) {
+    throw wrong(`must be one of ${option.argChoices.join(", ")}`);
+  }
+  if (option.variadic) return texts;
+  const [text = ""] = texts;
+  return option.parseArg ? option.parseArg(text, undefined) : text;
 }
 
 function readConfig(path: string): Record<string, unknown> {

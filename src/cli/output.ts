@@ -60,11 +60,5 @@ export function reportError(out: Output, error: unknown): ExitCodeValue {
 }
 
 function oneLine(text: string): string {
-  return text.split("\n").map(shownLong).join(" ").slice(0, 500);
-}
-
-function shownLong(text: string): string {
-  let out = "";
-  for (let i = 0; i < text.length; i += 80) out += shown(text.slice(i, i + 80));
-  return out;
+  return shown(text.trim().replace(/\s*[\r\n]+\s*/g, " "), 500);
 }

@@ -29,14 +29,14 @@ function trackLine(t: TrackStatus): string {
   const keyframes = t.kind === "video" ? `  ${t.keyframes} keyframes` : "";
   const recovered = t.recovered > 0 ? `  ${t.recovered} recovered` : "";
   const loss = `${(100 * t.loss).toFixed(t.loss > 0 && t.loss < 0.1 ? 1 : 0)} % lost`;
-  return `${t.source.padEnd(10)} ${t.codec}${size}  ${formatBitrate(t.bitrate)}  ${loss}${recovered}${keyframes}`;
+  return `${t.source.padEnd(10)} ${shown(t.codec)}${size}  ${formatBitrate(t.bitrate)}  ${loss}${recovered}${keyframes}`;
 }
 
 /** One line for a pipe. */
 function plain(s: StatusMessage): string {
   const people = s.participants.map((p) => {
     const tracks = p.tracks.map(
-      (t) => `${t.codec} ${formatBitrate(t.bitrate)} ${(100 * t.loss).toFixed(1)}% lost`,
+      (t) => `${shown(t.codec)} ${formatBitrate(t.bitrate)} ${(100 * t.loss).toFixed(1)}% lost`,
     );
     return `${shown(p.name)} [${tracks.join(", ")}] ${formatBytes(p.bytesOnDisk)}`;
   });
@@ -46,6 +46,7 @@ function plain(s: StatusMessage): string {
 
 function progressBar(share: number): string {
   const width = 20;
-  const full = Math.round(width * Math.min(1, Math.max(0, share)));
-  return `${"█".repeat(full)}${"░".repeat(width - full)} ${Math.round(100 * share)} %`;
+  const done = Math.min(1, Math.max(0, share));
+  const full = Math.round(width * done);
+  return `${"█".repeat(full)}${"░".repeat(width - full)} ${Math.round(100 * done)} %`;
 }

@@ -40,24 +40,29 @@ export function formatElapsed(ms: number): string {
   const s = Math.floor(ms / 1000);
   const two = (n: number) => String(n).padStart(2, "0");
   const h = Math.floor(s / 3600);
-  const rest = `${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-  return h > 0 ? `${h}:${rest}` : rest;
+  const m = Math.floor(s / 60) % 60;
+  return h > 0 ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 }
 
 /** `1.5 MB` of a number of bytes. */
 export function formatBytes(n: number): string {
   if (n < 1000) return `${n} B`;
-  if (n < 1e6) return `${(n / 1e3).toFixed(0)} kB`;
-  return n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`;
+  if (n < 999_500) return `${(n / 1e3).toFixed(0)} kB`;
+  return n < 999_950_000 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`;
 }
 
 /** `1.7 Mbit/s` of a number of bits per second. */
 export function formatBitrate(bps: number): string {
-  return bps < 1e6 ? `${(bps / 1e3).toFixed(0)} kbit/s` : `${(bps / 1e6).toFixed(2)} Mbit/s`;
+  return bps < 999_500 ? `${(bps / 1e3).toFixed(0)} kbit/s` : `${(bps / 1e6).toFixed(2)} Mbit/s`;
 }
 
-/** Text from outside made fit for a terminal: one line, no control characters, at most 80 of them. */
-export function shown(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?").slice(0, 80);
+/**
+ * Text from outside made fit for a terminal: one line, no control characters, nothing invisible or turned around
+ * but the joiners of emoji and Indic scripts, at most `max` characters.
+ */
+export function shown(text: string, max = 80): string {
+  // A character is at most two code units: nothing that is shown is cut off here.
+  return [...text.slice(0, 2 * max).replace(unprintable, "?")].slice(0, max).join("");
 }
+
+const unprintable = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
