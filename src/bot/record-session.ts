@@ -38,6 +38,8 @@ export class RecordSession {
   #failure: RoomtapError | undefined;
   #emptySince = monotonicNow();
   #finishing = false;
+  /** Length of the recording, once it is over. */
+  #endedMs: number | undefined;
   #progress: number | undefined;
 
   constructor(job: RecordJob, report: (m: FromChild) => void) {
@@ -137,6 +139,7 @@ export class RecordSession {
       this.#stop.signal.addEventListener("abort", () => resolve(), { once: true });
       void events.then(resolve);
     });
+    this.#endedMs = this.#elapsedMs();
     this.#finishing = true;
     this.#sendStatus();
     await session.leave();
@@ -246,6 +249,7 @@ export class RecordSession {
   }
 
   #elapsedMs(): number {
+    if (this.#endedMs !== undefined) return this.#endedMs;
     const here = this.#clock.peek(monotonicNow());
     return Math.max(0, Math.round((here ?? 0) / 1000));
   }

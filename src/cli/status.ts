@@ -18,7 +18,9 @@ export function renderStatus(s: StatusMessage, out: Pick<Output, "color" | "inte
   const lines = [`${mark} ${phases[s.phase]} ${formatElapsed(s.elapsedMs)}${progress}`];
   for (const p of s.participants) {
     const disk = p.bytesOnDisk > 0 ? `  ${formatBytes(p.bytesOnDisk)} on disk` : "";
-    lines.push(`  ${paint(1, shown(p.name))}${p.connected ? "" : paint(33, "  connecting")}${disk}`);
+    lines.push(
+      `  ${paint(1, shown(p.name))}${p.connected || s.phase === "finishing" ? "" : paint(33, "  connecting")}${disk}`,
+    );
     for (const t of p.tracks) lines.push(`    ${trackLine(t)}`);
   }
   return out.interactive ? lines.join("\n") : plain(s);
