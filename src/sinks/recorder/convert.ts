@@ -5,11 +5,13 @@ import { convertRecording } from "../../ffmpeg/convert.ts";
 import { probeFile } from "../../ffmpeg/probe.ts";
 import { diskError } from "./block-writer.ts";
 import type { FileFormat, FileOpened, FileTrack, Journal } from "./journal.ts";
-import { isFinal, TEMP_SUFFIX } from "./output.ts";
+import { isFinal, TEMP_SUFFIX, writtenFormat } from "./output.ts";
 
 /** A complete Matroska that shall become what was asked for. */
 export type Conversion = {
   readonly opened: FileOpened;
+  /** Its name in the session directory, already a final one. */
+  readonly path: string;
   readonly durationMs: number;
   readonly tracks: readonly FileTrack[];
   /** Pictures of more than one size are in it. */
@@ -30,9 +32,17 @@ export type ConvertOptions = {
   readonly onProgress: (share: number) => void;
 };
 
+/** Gives a complete Matroska its final name and says so in the journal. Returns the name. */
+export function completeFile(directory: string, opened: FileOpened, journal: Journal): string {
+  const path = finalName(directory, opened.stem, writtenFormat(opened.temp));
+  renameSync(join(directory, opened.temp), join(directory, path));
+  journal.append({ t: "file-complete", id: opened.id, path });
+  return path;
+}
+
 /**
- * Gives every file its final container and name, one after the other. A conversion that fails or is skipped
- * keeps the Matroska under its own name. Resolves with the first failure; never rejects.
+ * Makes of every file the container that was asked for, one after the other. A conversion that fails or is
+ * skipped keeps the Matroska. Resolves with the first failure; never rejects.
  */
 export async function convertAll(
   list: readonly Conversion[],
@@ -48,7 +58,7 @@ export async function convertAll(
         onProgress: (share) => o.onProgress((done + share * c.durationMs) / total),
       });
     } catch (error) {
-      failure ??= error instanceof RoomtapError ? error : diskError(join(o.directory, c.opened.stem), error);
+      failure ??= error instanceof RoomtapError ? error : diskError(join(o.directory, c.path), error);
       keep(c, o);
     }
     done += c.durationMs;
@@ -68,7 +78,7 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
       hint: "install ffmpeg or pass --ffmpeg; the recording is kept as Matroska",
     });
   }
-  const input = join(o.directory, c.opened.temp);
+  const input = join(o.directory, c.path);
   const name = finalName(o.directory, c.opened.stem, c.opened.format);
   const output = `${join(o.directory, name)}${TEMP_SUFFIX}`;
   const video = c.tracks.find((t) => t.kind === "video");
@@ -107,19 +117,15 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   });
 }
 
-/** Gives the Matroska on disk its final name as it is. */
+/** The Matroska is what stays. */
 function keep(c: Conversion, o: ConvertOptions): void {
-  const temp = join(o.directory, c.opened.temp);
-  if (!existsSync(temp)) return;
-  const format: FileFormat = c.opened.temp.includes(".webm") ? "webm" : "mkv";
-  const name = finalName(o.directory, c.opened.stem, format);
-  const path = join(o.directory, name);
-  renameSync(temp, path);
+  const path = join(o.directory, c.path);
+  if (!existsSync(path)) return;
   o.journal.append({
     t: "file-close",
     id: c.opened.id,
-    path: name,
-    format,
+    path: c.path,
+    format: writtenFormat(c.opened.temp),
     durationMs: c.durationMs,
     bytes: statSync(path).size,
     tracks: c.tracks,

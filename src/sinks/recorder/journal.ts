@@ -63,8 +63,8 @@ export type JournalEntry =
   | { readonly t: "participant"; readonly id: string; readonly name: string; readonly joinedMs: number }
   | { readonly t: "participant-left"; readonly id: string; readonly leftMs: number }
   | FileOpened
-  /** The media of a file is complete on disk; a conversion may follow. */
-  | { readonly t: "file-complete"; readonly id: string }
+  /** The media of a file is complete on disk under this name; a conversion may follow and replace it. */
+  | { readonly t: "file-complete"; readonly id: string; readonly path: string }
   | FileClosed
   | {
       readonly t: "size";

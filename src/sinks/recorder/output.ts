@@ -24,6 +24,11 @@ export function outputFor(format: "auto" | FileFormat, codecs: readonly CodecNam
   return { format: asked, docType, tempExtension: docType === "webm" ? ".webm" : ".mkv" };
 }
 
+/** Container of the Matroska that was written first, by its temporary name. */
+export function writtenFormat(temp: string): "webm" | "mkv" {
+  return temp.includes(".webm") ? "webm" : "mkv";
+}
+
 /** Whether the Matroska on disk already is what was asked for. */
 export function isFinal(format: FileFormat, codecs: readonly string[]): boolean {
   if (format === "mkv") return true;

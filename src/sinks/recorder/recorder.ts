@@ -3,7 +3,7 @@ import { RoomtapError } from "../../core/fault.ts";
 import type { Frame, MediaKind, TrackSource } from "../../core/frame.ts";
 import type { Peer } from "../../core/room.ts";
 import { type Micros, micros } from "../../core/time.ts";
-import { type Conversion, convertAll } from "./convert.ts";
+import { type Conversion, completeFile, convertAll } from "./convert.ts";
 import { RecordingGroup } from "./group.ts";
 import type { FileFormat, FileOpened, Journal } from "./journal.ts";
 import { MediaFile } from "./media-file.ts";
@@ -210,9 +210,9 @@ export class Recorder {
     const done = (async () => {
       const closed = await file.finish();
       this.#bytes.set(part.participant.id, (this.#bytes.get(part.participant.id) ?? 0) + closed.bytes);
-      this.#o.journal.append({ t: "file-complete", id: file.id });
       this.#conversions.push({
         opened: file.opened,
+        path: completeFile(this.#o.directory, file.opened, this.#o.journal),
         durationMs: closed.durationMs,
         tracks: group.summary(),
         resized: group.resized,

@@ -5,7 +5,7 @@ import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
 import type { RoomtapError } from "../../core/fault.ts";
 import type { CodecName } from "../../core/frame.ts";
 import { BlockWriter } from "./block-writer.ts";
-import { type Conversion, convertAll } from "./convert.ts";
+import { type Conversion, completeFile, convertAll } from "./convert.ts";
 import { type FileOpened, type FileTrack, Journal, readJournal } from "./journal.ts";
 
 const CHUNK = 1024 * 1024;
@@ -34,8 +34,9 @@ export async function recoverSession(
   try {
     const conversions: Conversion[] = [];
     for (const file of open) {
+      const known = entries.filter((e) => e.t === "file-complete").find((e) => e.id === file.id)?.path;
       const resized = entries.some((e) => e.t === "size" && e.id === file.id);
-      const conversion = await complete(directory, file, resized);
+      const conversion = await complete(directory, file, { known, resized, journal });
       if (conversion) conversions.push(conversion);
     }
     return await convertAll(conversions, {
@@ -50,28 +51,31 @@ export async function recoverSession(
   }
 }
 
-/** Makes one file whole; undefined when there is nothing in it. */
+/** Makes one file whole; undefined when there is nothing in it. `known`: its name, if it was complete already. */
 async function complete(
   directory: string,
   file: FileOpened,
-  resized: boolean,
+  o: { known: string | undefined; resized: boolean; journal: Journal },
 ): Promise<Conversion | undefined> {
-  const path = join(directory, file.temp);
+  const path = join(directory, o.known ?? file.temp);
   if (!existsSync(path)) return undefined;
   const scan = scanFile(path);
   if (!scan) {
     rmSync(path, { force: true });
     return undefined;
   }
-  truncateSync(path, scan.length);
-  const disk = new BlockWriter(path, () => undefined, "r+");
-  disk.push(MatroskaWriter.resume(scan.docType, scan).finish());
-  await disk.close();
+  if (o.known === undefined) {
+    truncateSync(path, scan.length);
+    const disk = new BlockWriter(path, () => undefined, "r+");
+    disk.push(MatroskaWriter.resume(scan.docType, scan).finish());
+    await disk.close();
+  }
   return {
     opened: file,
+    path: o.known ?? completeFile(directory, file, o.journal),
     durationMs: Math.round(scan.endMs),
     tracks: tracksOf(scan),
-    resized,
+    resized: o.resized,
     recovered: true,
   };
 }
