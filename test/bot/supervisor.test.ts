@@ -158,7 +158,7 @@ describe.concurrent("the supervisor", () => {
   });
 });
 
-describe("the real media process", () => {
+describe.concurrent("the real media process", () => {
   const built = existsSync(new URL("../../dist/bot/child.js", import.meta.url));
 
   it("ends by itself within three seconds when its supervisor is killed", async () => {

@@ -1,3 +1,4 @@
+import { test } from "vitest";
 import { seededRandom } from "../../src/core/random.ts";
 import type { Cancel, JoinWish, LinkPlan, LocalTrack, RoomEvent, RoomSession } from "../../src/core/room.ts";
 import { PeerHost } from "../../src/peer/host.ts";
@@ -20,7 +21,7 @@ export const publishing: Partial<JoinWish> = { publish: tracks };
 export const recording: Partial<JoinWish> = { recorder: true, receive: true };
 const publisherPlan: LinkPlan = { send: tracks, receive: { audio: 0, video: 0 }, data: true };
 
-/** Everything a test opens, closed after it in the reverse order. */
+/** Everything a test opens, closed in the reverse order when it is over. */
 export class Cleanups {
   readonly #all: (() => unknown)[] = [];
 
@@ -178,3 +179,12 @@ export class HandPeer {
     await this.client.nextOf("pong");
   }
 }
+
+/** A test with clean-ups of its own, so that tests can run at the same time. */
+export const it = test.extend<{ cleanups: Cleanups }>({
+  cleanups: async ({ task: _ }, use) => {
+    const cleanups = new Cleanups();
+    await use(cleanups);
+    await cleanups.run();
+  },
+});
