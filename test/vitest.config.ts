@@ -16,6 +16,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/interop/**", "test/long/**"],
+          pool: "threads",
+          isolate: false,
         },
       },
       {

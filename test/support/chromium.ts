@@ -12,10 +12,13 @@ export function findChromium(): Program {
 
 /**
  * A headless Chromium with fake camera, microphone and screen, whose candidates are plain addresses, also of the
- * loopback. The caller closes it.
+ * loopback. `executable`: a program that starts Chromium with its arguments in its own way. The caller closes it.
  */
-export async function launchChromium(extraArgs: readonly string[] = []): Promise<Browser> {
-  const { path } = findChromium();
+export async function launchChromium(
+  extraArgs: readonly string[] = [],
+  executable?: string,
+): Promise<Browser> {
+  const path = executable ?? findChromium().path;
   if (path === undefined) throw new Error("chromium is missing");
   return await chromium.launch({
     executablePath: path,

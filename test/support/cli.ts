@@ -21,12 +21,13 @@ export type CliRun = {
   kill(signal?: NodeJS.Signals): void;
 };
 
+/** How to run a command. `prefix`: a command that runs the command line, like `ip netns exec NAME`. */
+export type CliOptions = { env?: Record<string, string>; cwd?: string; prefix?: readonly string[] };
+
 /** Starts `roomtap ...` as a user would. The caller ends it. */
-export function startCli(
-  args: readonly string[],
-  o: { env?: Record<string, string>; cwd?: string } = {},
-): CliRun {
-  const child = spawn(process.execPath, [program, ...args], {
+export function startCli(args: readonly string[], o: CliOptions = {}): CliRun {
+  const [file = process.execPath, ...rest] = [...(o.prefix ?? []), process.execPath, program, ...args];
+  const child = spawn(file, rest, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", ...o.env },
     ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
@@ -79,9 +80,6 @@ export function startCli(
 }
 
 /** Runs `roomtap ...` to its end. */
-export function runCli(
-  args: readonly string[],
-  o: { env?: Record<string, string>; cwd?: string } = {},
-): Promise<CliResult> {
+export function runCli(args: readonly string[], o: CliOptions = {}): Promise<CliResult> {
   return startCli(args, o).done;
 }

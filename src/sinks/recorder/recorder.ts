@@ -187,7 +187,7 @@ export class Recorder {
       participant: part.participant.name,
       participantId: part.participant.id,
       source: part.source,
-      startMs: Math.round(startUs / 1000),
+      startMs: Math.max(0, Math.round(startUs / 1000)),
     };
     this.#o.journal.append(opened);
     return MediaFile.create({
