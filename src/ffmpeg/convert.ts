@@ -29,6 +29,13 @@ export type ConvertRun = RecordingConversion & {
   readonly onProgress: (share: number) => void;
 };
 
+/**
+ * Sound that follows the file's times, holes filled with silence. Without `flags=res` the resampler joins in only
+ * at the first correction, starts at `first_pts` again and puts silence as long as everything before into the
+ * middle of the file.
+ */
+const STEADY_SOUND = "aresample=async=1000:first_pts=0:flags=res";
+
 /** Converts a recording, fed through the standard input. Rejects with a RoomtapError `ffmpeg-failed`. */
 export async function convertRecording(o: ConvertRun): Promise<void> {
   const { fpsMode } = await ffmpegCapabilities(o.ffmpeg);
@@ -48,7 +55,7 @@ export function conversionCommand(c: RecordingConversion, fpsMode: boolean): Com
   return {
     inputs: [{ source: "stdin", options: ["-f", "matroska"] }],
     ...(c.video && !copy ? { videoFilters: [canvas(c.video.width, c.video.height)] } : {}),
-    ...(c.audio ? { audioFilters: ["aresample=async=1000:first_pts=0"] } : {}),
+    ...(c.audio ? { audioFilters: [STEADY_SOUND] } : {}),
     options: [
       ...(c.video ? videoOptions(c.format, copy, fpsMode) : []),
       ...(c.audio ? audioOptions(c.format) : []),

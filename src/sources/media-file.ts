@@ -29,8 +29,11 @@ const PICTURE = [
   "setsar=1",
 ];
 
-/** A sound that starts late or has holes is filled up with silence. */
-const SOUND = ["aresample=48000:async=1000:first_pts=0", OPUS_DELAY_FILTER];
+/**
+ * A sound that starts late or has holes is filled up with silence. Without `flags=res` the resampler of a 48 kHz
+ * sound joins in only at the first correction, and fills up everything before it once more.
+ */
+const SOUND = ["aresample=48000:async=1000:first_pts=0:flags=res", OPUS_DELAY_FILTER];
 
 /** What to take of a media file, and how to encode it. */
 export type MediaFileOptions = {
