@@ -112,7 +112,7 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
     format: c.opened.format,
     durationMs: Math.round(probed.durationMs),
     bytes: probed.bytes,
-    tracks: probed.tracks,
+    tracks: probed.tracks.map(({ durationMs: _, ...track }) => track),
     ...(c.recovered ? { recovered: true as const } : {}),
   });
 }
