@@ -25,11 +25,14 @@ export class SessionClock {
     return this.#started;
   }
 
-  /** Session time of a frame's local time. The first one sets zero. */
+  /**
+   * Session time of a frame's local time. The first one sets zero; what was captured before it and came after it
+   * (a first keyframe takes longer on its way than sound) stands at zero as well.
+   */
   at(local: Millis): Micros {
     this.#started = true;
     this.#zero ??= local;
-    return micros(Math.round((local - this.#zero) * 1000));
+    return micros(Math.max(0, Math.round((local - this.#zero) * 1000)));
   }
 
   /** Session time of a local time; undefined before the first media. */
