@@ -223,7 +223,9 @@ export class RecordSession {
     const entry = this.#tracks.get(`${linkId}/${mid}`);
     if (!entry || !this.#recorder) return;
     const { local, ...rest } = f;
+    const first = !this.#clock.started;
     const frame: Frame = { ...rest, time: this.#clock.at(local) };
+    if (first) this.#journal?.append({ t: "first-media", at: Math.round(this.#clock.zeroAt ?? 0) });
     this.#recorder.frame(entry.track.id, frame);
   }
 

@@ -60,6 +60,8 @@ export type JournalEntry =
       readonly startedAt: number;
       readonly attempt: number;
     }
+  /** Unix milliseconds of the session's time zero: that of every `...Ms`. */
+  | { readonly t: "first-media"; readonly at: number }
   | { readonly t: "participant"; readonly id: string; readonly name: string; readonly joinedMs: number }
   | { readonly t: "participant-left"; readonly id: string; readonly leftMs: number }
   | FileOpened

@@ -42,6 +42,7 @@ export type Manifest = {
 /** The manifest that a journal amounts to. */
 export function manifestOf(entries: readonly JournalEntry[]): Manifest {
   const sessions = entries.filter((e) => e.t === "session");
+  const zero = entries.find((e) => e.t === "first-media");
   const opened = entries.filter((e) => e.t === "file-open");
   const closed = new Map(entries.filter((e) => e.t === "file-close").map((e) => [e.id, e]));
   const left = new Map(entries.filter((e) => e.t === "participant-left").map((e) => [e.id, e.leftMs]));
@@ -53,7 +54,7 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
   return {
     version: 1,
     room: sessions[0]?.room ?? "",
-    startedAt: new Date(sessions[0]?.startedAt ?? 0).toISOString(),
+    startedAt: new Date(zero?.at ?? sessions[0]?.startedAt ?? 0).toISOString(),
     restarts: Math.max(0, sessions.length - 1),
     complete: files.length === opened.length,
     participants: entries
