@@ -76,6 +76,8 @@ class Supervisor implements Supervised {
   #spin: { at: number; packets: number; cpuMs: number } | undefined;
   #finished: DoneMessage | undefined;
   #stopping = false;
+  /** The watchdog ended this child and said so. */
+  #replaced = false;
   #stderr = "";
   #watchdog: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
@@ -100,6 +102,7 @@ class Supervisor implements Supervised {
     this.#child = child;
     this.#last = undefined;
     this.#spin = undefined;
+    this.#replaced = false;
     this.#stderr = "";
     this.#heardAt = Date.now() + this.#limits.startMs - this.#limits.silenceMs;
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -175,7 +178,9 @@ class Supervisor implements Supervised {
       return;
     }
     this.#attempt++;
-    this.#o.onNotice({ t: "notice", level: "warn", text: `the media process ended ${how}; rejoining` });
+    if (!this.#replaced) {
+      this.#o.onNotice({ t: "notice", level: "warn", text: `the media process ended ${how}; rejoining` });
+    }
     this.#restart = setTimeout(() => {
       this.#restart = undefined;
       this.start();
@@ -199,6 +204,8 @@ class Supervisor implements Supervised {
   }
 
   #kill(why: string): void {
+    if (this.#replaced) return;
+    this.#replaced = true;
     this.#o.onNotice({
       t: "notice",
       level: "warn",
