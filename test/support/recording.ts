@@ -41,6 +41,18 @@ export class Recording {
     );
   }
 
+  /** Waits for the moment that is this many milliseconds after the session's first media. */
+  async sessionTime(ms: number): Promise<void> {
+    const zero = await until(
+      `media in ${this.#out}`,
+      () => this.journal.find((e) => e.t === "first-media")?.at,
+      30_000,
+    );
+    await new Promise((resolve) => {
+      setTimeout(resolve, Math.max(0, zero + ms - Date.now()));
+    });
+  }
+
   /** Process id of the media process. */
   mediaProcess(): Promise<number> {
     return until("a media process", () => {
