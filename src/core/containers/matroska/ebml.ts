@@ -27,6 +27,7 @@ export const Id = {
   TrackUID: 0x73c5,
   TrackType: 0x83,
   FlagLacing: 0x9c,
+  Language: 0x22b59c,
   CodecID: 0x86,
   CodecPrivate: 0x63a2,
   CodecDelay: 0x56aa,
@@ -101,9 +102,8 @@ export function text(id: number, value: string): Uint8Array {
   return element(id, asciiBytes(value));
 }
 
-/** A Void element of exactly `total` octets, header included; `total` is 0 or at least 2. */
+/** A Void element of exactly `total` octets, header included; `total` is at least 2. */
 export function voidElement(total: number): Uint8Array {
-  if (total === 0) return new Uint8Array(0);
   const b = new Uint8Array(total);
   b[0] = Id.Void;
   if (total < 10) b[1] = 0x80 | (total - 2);

@@ -1,12 +1,13 @@
 import { ascii, u8, u16 } from "../../bytes.ts";
 import { Id } from "./ebml.ts";
-import type { MatroskaTrack } from "./track.ts";
+import { type MatroskaTrack, rotationOf } from "./track.ts";
 
 /** What a file is made of, in order. Offsets are octets from the start of the file. */
 export type MatroskaEvent =
   | { readonly t: "header"; readonly docType: string }
   | { readonly t: "tracks"; readonly tracks: readonly MatroskaTrack[] }
-  | { readonly t: "cluster"; readonly at: number; readonly timeMs: number; readonly sized: boolean }
+  /** `end`: where it says it ends; undefined: it ends where something else begins. */
+  | { readonly t: "cluster"; readonly at: number; readonly timeMs: number; readonly end: number | undefined }
   | {
       readonly t: "block";
       readonly track: number;
@@ -22,6 +23,8 @@ export type MatroskaEvent =
 
 /** Headers longer than this are not read. */
 const MAX_HEADER = 1 << 20;
+/** More tracks than this are not looked at: their numbers would not fit. */
+const MAX_TRACKS = 126;
 /** Bytes needed to see an element's id, size, and a block's own header. */
 const LOOKAHEAD = 32;
 
@@ -41,7 +44,7 @@ export class MatroskaReader {
   #failed = false;
   #scaleMs = 1;
   #clusterMs = 0;
-  #cluster: { at: number; sized: boolean } | undefined;
+  #cluster: { at: number; end: number | undefined } | undefined;
   /** A block whose last octets have not come yet: it counts when it is whole. */
   #pending: MatroskaEvent | undefined;
   #group: { end: number; block: Extract<MatroskaEvent, { t: "block" }> | undefined } | undefined;
@@ -118,7 +121,7 @@ export class MatroskaReader {
   }
 
   #enter(id: number, length: number, end: number | undefined): boolean {
-    if (id === Id.Cluster) this.#cluster = { at: this.#at, sized: end !== undefined };
+    if (id === Id.Cluster) this.#cluster = { at: this.#at, end };
     if (id === Id.BlockGroup) {
       if (end === undefined) return this.#fail();
       this.#group = { end, block: undefined };
@@ -140,7 +143,7 @@ export class MatroskaReader {
         t: "cluster",
         at: this.#cluster.at,
         timeMs: this.#clusterMs,
-        sized: this.#cluster.sized,
+        end: this.#cluster.end,
       });
     } else if (id === Id.EBML) {
       const docType = children(b).find((c) => c.id === Id.DocType);
@@ -149,7 +152,9 @@ export class MatroskaReader {
       const scale = children(b).find((c) => c.id === Id.TimestampScale);
       if (scale) this.#scaleMs = unsigned(scale.data) / 1e6 || 1;
     } else if (id === Id.Tracks) {
-      const entries = children(b).filter((c) => c.id === Id.TrackEntry);
+      const entries = children(b)
+        .filter((c) => c.id === Id.TrackEntry)
+        .slice(0, MAX_TRACKS);
       this.#events.push({ t: "tracks", tracks: entries.flatMap((e) => readTrack(e.data) ?? []) });
     }
   }
@@ -259,12 +264,15 @@ function readTrack(entry: Uint8Array): MatroskaTrack | undefined {
   const value = (list: readonly Child[], id: number) => unsigned(data(list, id) ?? new Uint8Array(0));
   if (type === 1) {
     const video = children(data(fields, Id.Video) ?? new Uint8Array(0));
+    const roll = data(children(data(video, Id.Projection) ?? new Uint8Array(0)), Id.ProjectionPoseRoll);
+    const rotation = roll && rotationOf(floating(roll));
     return {
       ...common,
       kind: "video",
       width: value(video, Id.PixelWidth),
       height: value(video, Id.PixelHeight),
       defaultDurationNs: value(fields, Id.DefaultDuration),
+      ...(rotation === undefined ? {} : { rotation }),
     };
   }
   const audio = children(data(fields, Id.Audio) ?? new Uint8Array(0));

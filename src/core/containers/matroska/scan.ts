@@ -25,8 +25,10 @@ export class MatroskaScanner {
   readonly #cues: { timeMs: number; track: number; cluster: number }[] = [];
   #docType = "";
   #tracks: readonly MatroskaTrack[] = [];
-  #cluster: { at: number; timeMs: number; sized: boolean; blocks: number } | undefined;
+  #cluster: { at: number; timeMs: number; end: number | undefined; blocks: number } | undefined;
   #length = 0;
+  /** Start of the first cluster. */
+  #headerEnd = 0;
   #endMs = 0;
 
   /** The next octets of the file. */
@@ -35,7 +37,8 @@ export class MatroskaScanner {
       if (e.t === "header") this.#docType = e.docType;
       else if (e.t === "tracks") this.#tracks = e.tracks;
       else if (e.t === "cluster") {
-        this.#cluster = { at: e.at, timeMs: e.timeMs, sized: e.sized, blocks: 0 };
+        this.#headerEnd ||= e.at;
+        this.#cluster = { at: e.at, timeMs: e.timeMs, end: e.end, blocks: 0 };
       } else this.#block(e.track, e.timeMs, e.keyframe, e.end);
     }
   }
@@ -50,10 +53,11 @@ export class MatroskaScanner {
       docType,
       tracks: this.#tracks,
       length: this.#length,
+      headerEnd: this.#headerEnd,
       endMs: this.#endMs + LAST_FRAME_MS,
       cues: this.#cues.map((c) => ({ ...c, cluster: c.cluster - segmentStart })),
       counts: this.#counts,
-      ...(open && open.blocks > 0 && !open.sized ? { openCluster: open.at } : {}),
+      ...(open && open.blocks > 0 && open.end !== this.#length ? { openCluster: open.at } : {}),
     };
   }
 

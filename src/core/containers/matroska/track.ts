@@ -1,3 +1,4 @@
+import type { Rotation } from "../../frame.ts";
 import { element, float, Id, text, uint } from "./ebml.ts";
 
 /** A track of a Matroska file (RFC 9559 section 5.1.4). */
@@ -15,7 +16,7 @@ export type MatroskaTrack = {
       /** Nanoseconds a frame usually lasts; without it readers guess, and lose what they guess from. */
       readonly defaultDurationNs: number;
       /** Clockwise degrees to turn the picture for showing. */
-      readonly rotation?: 0 | 90 | 180 | 270;
+      readonly rotation?: Rotation;
     }
   | {
       readonly kind: "audio";
@@ -34,13 +35,14 @@ export function trackEntry(t: MatroskaTrack): Uint8Array {
     uint(Id.TrackUID, t.number),
     uint(Id.TrackType, t.kind === "video" ? 1 : 2),
     uint(Id.FlagLacing, 0),
+    // Without it readers must take the language for English (RFC 9559 section 5.1.4.1.19).
+    text(Id.Language, "und"),
     text(Id.CodecID, t.codecId),
     ...(t.codecPrivate ? [element(Id.CodecPrivate, t.codecPrivate)] : []),
   ];
   if (t.kind === "video") {
-    // Matroska turns counter-clockwise for positive rolls (RFC 9559 section 5.1.4.1.28.46).
     const roll = t.rotation
-      ? [element(Id.Projection, uint(Id.ProjectionType, 0), float(Id.ProjectionPoseRoll, -t.rotation))]
+      ? [element(Id.Projection, uint(Id.ProjectionType, 0), float(Id.ProjectionPoseRoll, rollOf(t.rotation)))]
       : [];
     return element(
       Id.TrackEntry,
@@ -62,4 +64,15 @@ export function trackEntry(t: MatroskaTrack): Uint8Array {
       ...(t.bitDepth === undefined ? [] : [uint(Id.BitDepth, t.bitDepth)]),
     ),
   );
+}
+
+/** ProjectionPoseRoll of a rotation: counter-clockwise, -180..180 degrees. */
+function rollOf(clockwise: Rotation): number {
+  return clockwise > 180 ? 360 - clockwise : -clockwise;
+}
+
+/** The rotation that a ProjectionPoseRoll means; undefined for none, and for those that no camera makes. */
+export function rotationOf(roll: number): 90 | 180 | 270 | undefined {
+  const clockwise = (360 - (roll % 360)) % 360;
+  return clockwise === 90 || clockwise === 180 || clockwise === 270 ? clockwise : undefined;
 }

@@ -18,11 +18,15 @@ export type FilePatch = { readonly at: number; readonly bytes: Uint8Array };
 
 /** Room for SeekHead, Info and Tracks, so that they can be completed in place. */
 const HEADER_SPACE = 4096;
+/** What is left of it at least when a file starts: for another track, the place of the cues, the duration. */
+const HEADER_SPARE = 1024;
 /** A cluster ends after this long without a video keyframe; block times are 16 bits of milliseconds. */
 const MAX_CLUSTER_MS = 5000;
 const MAX_RELATIVE_MS = 32_767;
 /** More cue points than this are thinned out by half. */
 const MAX_CUES = 20_000;
+/** Their numbers take one octet in every block. */
+const MAX_TRACKS = 126;
 const SIZE_FIELD = 8;
 
 type Cue = { readonly timeMs: number; readonly track: number; readonly cluster: number };
@@ -32,6 +36,8 @@ export type WriterState = {
   readonly tracks: readonly MatroskaTrack[];
   /** Octets that are whole. */
   readonly length: number;
+  /** Where the header's room ends and the first cluster starts. */
+  readonly headerEnd: number;
   readonly cues: readonly Cue[];
   readonly endMs: number;
   /** Start of the last cluster, when its size is still unknown. */
@@ -46,6 +52,8 @@ export class MatroskaWriter {
   readonly #docType: "webm" | "matroska";
   #tracks: readonly MatroskaTrack[];
   #length = 0;
+  /** Octets from the start of the Segment's content to the first cluster; undefined before the header. */
+  #headerSpace: number | undefined;
   #cluster: { start: number; timeMs: number; blocks: number } | undefined;
   #cues: Cue[] = [];
   #endMs = 0;
@@ -59,6 +67,7 @@ export class MatroskaWriter {
   static resume(docType: "webm" | "matroska", s: WriterState): MatroskaWriter {
     const w = new MatroskaWriter(docType, s.tracks);
     w.#length = s.length;
+    w.#headerSpace = s.headerEnd - w.segmentStart;
     w.#cues = [...s.cues];
     w.#endMs = s.endMs;
     if (s.openCluster !== undefined) w.#cluster = { start: s.openCluster, timeMs: 0, blocks: 1 };
@@ -81,12 +90,20 @@ export class MatroskaWriter {
 
   /** The beginning of the file. */
   header(): FilePatch {
+    this.#headerSpace ??= Math.max(HEADER_SPACE, this.#content().length + HEADER_SPARE);
     const bytes = this.#header();
     this.#length = bytes.length;
     return { at: 0, bytes };
   }
 
-  /** The header again, with other tracks or a larger picture. */
+  /** These tracks can be described in the room that the header has. */
+  fits(tracks: readonly MatroskaTrack[]): boolean {
+    if (tracks.length > MAX_TRACKS) return false;
+    // Two octets are the shortest Void.
+    return this.#headerSpace === undefined || this.#content(tracks, 0, 0).length + 2 <= this.#headerSpace;
+  }
+
+  /** The header again, with other tracks or a larger picture. They must fit. */
   rewrite(tracks: readonly MatroskaTrack[]): FilePatch {
     this.#tracks = tracks;
     return { at: 0, bytes: this.#header() };
@@ -134,7 +151,8 @@ export class MatroskaWriter {
     if (cues.length > 0) out.push(this.#append(element(Id.Cues, ...cues)));
     const size = this.#length - this.segmentStart;
     out.push({ at: this.segmentStart - SIZE_FIELD, bytes: sizeBytes(size, SIZE_FIELD) });
-    out.push({ at: this.segmentStart, bytes: this.#body(cues.length > 0 ? cuesAt : undefined, this.#endMs) });
+    const body = this.#body(cues.length > 0 ? cuesAt : undefined, this.#endMs);
+    out.push({ at: this.segmentStart, bytes: body });
     return out;
   }
 
@@ -171,7 +189,7 @@ export class MatroskaWriter {
   }
 
   #header(): Uint8Array {
-    return concat([this.#ebml(), idBytes(Id.Segment), UNKNOWN_SIZE, this.#body(undefined, undefined)]);
+    return concat([this.#ebml(), idBytes(Id.Segment), UNKNOWN_SIZE, this.#body()]);
   }
 
   #ebml(): Uint8Array {
@@ -188,7 +206,12 @@ export class MatroskaWriter {
   }
 
   /** SeekHead, Info, Tracks and Void: always the same length. */
-  #body(cuesAt: number | undefined, durationMs: number | undefined): Uint8Array {
+  #body(cuesAt?: number, durationMs?: number): Uint8Array {
+    const content = this.#content(this.#tracks, cuesAt, durationMs);
+    return concat([content, voidElement((this.#headerSpace ?? HEADER_SPACE) - content.length)]);
+  }
+
+  #content(tracks = this.#tracks, cuesAt?: number, durationMs?: number): Uint8Array {
     const info = element(
       Id.Info,
       uint(Id.TimestampScale, 1_000_000),
@@ -196,7 +219,7 @@ export class MatroskaWriter {
       text(Id.WritingApp, "roomtap"),
       ...(durationMs === undefined ? [] : [float(Id.Duration, durationMs)]),
     );
-    const tracks = element(Id.Tracks, ...this.#tracks.map(trackEntry));
+    const entries = element(Id.Tracks, ...tracks.map(trackEntry));
     const seek = (id: number, position: number) =>
       element(Id.Seek, element(Id.SeekID, idBytes(id)), element(Id.SeekPosition, bigEndian(position, 8)));
     const seekHeadOf = (at: number) =>
@@ -207,8 +230,6 @@ export class MatroskaWriter {
         ...(cuesAt === undefined ? [] : [seek(Id.Cues, cuesAt)]),
       );
     // Positions have a fixed width, so the length does not depend on them.
-    const seekHead = seekHeadOf(seekHeadOf(0).length);
-    const used = seekHead.length + info.length + tracks.length;
-    return concat([seekHead, info, tracks, voidElement(Math.max(0, HEADER_SPACE - used))]);
+    return concat([seekHeadOf(seekHeadOf(0).length), info, entries]);
   }
 }
