@@ -1,0 +1,175 @@
+import { expect, test } from "vitest";
+import type { CodecName, Frame } from "../../../src/core/frame.ts";
+import { type Micros, micros } from "../../../src/core/time.ts";
+import { type GroupOptions, RecordingGroup } from "../../../src/sinks/recorder/group.ts";
+import type { MediaFile } from "../../../src/sinks/recorder/media-file.ts";
+
+const ms = (n: number) => micros(n * 1000);
+
+type Written = { track: number; ms: number; silence: boolean; keyframe: boolean };
+
+/** What a group writes, without a disk. */
+class Paper {
+  readonly written: Written[] = [];
+  readonly tracks: CodecName[] = [];
+  startUs = 0;
+  endUs = micros(0);
+  silences: [from: number, to: number][] = [];
+  sizes: [number, number][] = [];
+
+  readonly options: GroupOptions = {
+    open: (startUs) => {
+      this.startUs = startUs;
+      return this as unknown as MediaFile;
+    },
+    onSize: (_file, _at, width, height) => this.sizes.push([width, height]),
+    onSilence: (_file, from, to) => this.silences.push([from / 1000, to / 1000]),
+  };
+
+  accepts(codec: CodecName): boolean {
+    return codec !== "h264";
+  }
+  addTrack(codec: CodecName): number {
+    return this.tracks.push(codec);
+  }
+  pictureSize(): void {}
+  block(track: number, time: Micros, frame: Frame): void {
+    this.#note(
+      { track, ms: time / 1000, silence: false, keyframe: frame.keyframe },
+      frame.duration ?? 33_000,
+    );
+  }
+  silence(track: number, time: Micros): void {
+    this.#note({ track, ms: time / 1000, silence: true, keyframe: true }, 20_000);
+  }
+  #note(w: Written, durationUs: number): void {
+    this.written.push(w);
+    this.endUs = micros(Math.max(this.endUs, w.ms * 1000 + durationUs));
+  }
+  of(codec: CodecName): Written[] {
+    return this.written.filter((w) => this.tracks[w.track - 1] === codec);
+  }
+}
+
+const sound = (at: number): Frame => ({
+  codec: "opus",
+  data: new Uint8Array(3),
+  keyframe: true,
+  time: ms(at),
+  rtpTime: at * 48,
+  lostBefore: 0,
+  duration: 20_000,
+});
+const picture = (at: number, o: { key?: boolean; width?: number; codec?: CodecName } = {}): Frame => ({
+  codec: o.codec ?? "vp8",
+  data: new Uint8Array(3),
+  keyframe: o.key ?? false,
+  time: ms(at),
+  rtpTime: at * 90,
+  lostBefore: 0,
+  ...(o.key ? { width: o.width ?? 640, height: 360 } : {}),
+});
+
+function both() {
+  const paper = new Paper();
+  const group = new RecordingGroup(paper.options);
+  group.addTrack({ id: "mic", kind: "audio", source: "microphone" });
+  group.addTrack({ id: "cam", kind: "video", source: "camera" });
+  return { paper, group };
+}
+
+test("twenty seconds asked for are a thousand packets of sound, whatever comes after", () => {
+  const { paper, group } = both();
+  group.limit(ms(20_000));
+  for (let t = 0; t < 21_000; t += 20) {
+    group.frame("mic", sound(t));
+    if (t % 40 === 0) group.frame("cam", picture(t, { key: t % 1000 === 0 }));
+  }
+  group.end(true);
+  expect(paper.of("opus")).toHaveLength(1000);
+  expect(paper.of("vp8")).toHaveLength(500);
+});
+
+test("both tracks are written in order of time, although one comes late", () => {
+  const { paper, group } = both();
+  for (let t = 0; t < 3000; t += 20) {
+    group.frame("mic", sound(t));
+    if (t >= 100 && t % 40 === 20) group.frame("cam", picture(t - 100, { key: t === 100 }));
+  }
+  group.end(false);
+  const times = paper.written.map((w) => w.ms);
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+});
+
+test("the file waits for a camera that is announced, but not for longer than two seconds", () => {
+  const { paper, group } = both();
+  for (let t = 0; t < 1900; t += 20) group.frame("mic", sound(t));
+  expect(paper.written).toHaveLength(0);
+  for (let t = 1900; t < 4000; t += 20) group.frame("mic", sound(t));
+  expect(paper.written.length).toBeGreaterThan(150);
+  group.frame("cam", picture(4000, { key: true }));
+  group.frame("mic", sound(4000));
+  group.end(false);
+  expect(paper.tracks).toEqual(["opus", "vp8"]);
+  expect(paper.of("vp8")).toEqual([{ track: 2, ms: 4000, silence: false, keyframe: true }]);
+});
+
+test("a microphone that never speaks is silence from the first to the last picture", () => {
+  const { paper, group } = both();
+  for (let t = 0; t < 10_000; t += 40) {
+    group.frame("cam", picture(t, { key: t % 2000 === 0 }));
+    if (t % 200 === 0) group.tick(ms(t));
+  }
+  group.end(false);
+  const audio = paper.of("opus");
+  expect(audio.every((w) => w.silence)).toBe(true);
+  expect(audio).toHaveLength(499);
+  expect(paper.silences).toEqual([[0, 9980]]);
+});
+
+test("a hole in the sound is filled and noted, and what comes too late for it is left out", () => {
+  const { paper, group } = both();
+  for (let t = 0; t < 1000; t += 20) group.frame("mic", sound(t));
+  for (let t = 0; t < 9000; t += 40) {
+    group.frame("cam", picture(t, { key: t === 0 }));
+    group.tick(ms(t));
+  }
+  group.frame("mic", sound(2000));
+  for (let t = 9000; t < 10_000; t += 20) group.frame("mic", sound(t));
+  group.end(false);
+  const audio = paper.of("opus");
+  for (let i = 1; i < audio.length; i++) expect((audio[i]?.ms ?? 0) - (audio[i - 1]?.ms ?? 0)).toBe(20);
+  expect(audio.filter((w) => w.silence)).toHaveLength(400);
+  expect(paper.silences).toEqual([[1000, 9000]]);
+});
+
+test("a change of the picture's size is noted and does not end the file", () => {
+  const { paper, group } = both();
+  group.frame("mic", sound(0));
+  for (const [t, width] of [
+    [0, 320],
+    [1000, 640],
+    [2000, 640],
+    [3000, 160],
+  ] as const)
+    group.frame("cam", picture(t, { key: true, width }));
+  group.end(false);
+  expect(paper.sizes).toEqual([
+    [640, 360],
+    [160, 360],
+  ]);
+  expect(group.resized).toBe(true);
+  expect(group.summary().find((t) => t.kind === "video")).toMatchObject({ width: 640, frames: 4 });
+});
+
+test("another codec, or one that the container lacks, needs another file", () => {
+  const { group } = both();
+  group.frame("mic", sound(0));
+  expect(group.mustSplit("cam", picture(0, { key: true }))).toBe(false);
+  group.frame("cam", picture(0, { key: true }));
+  expect(group.mustSplit("cam", picture(40, { key: true, codec: "h264" }))).toBe(true);
+  const audioOnly = both();
+  for (let t = 0; t < 3000; t += 20) audioOnly.group.frame("mic", sound(t));
+  expect(audioOnly.group.mustSplit("cam", picture(3000, { key: true, codec: "h264" }))).toBe(true);
+  expect(audioOnly.group.mustSplit("cam", picture(3000, { key: true }))).toBe(false);
+});
