@@ -224,7 +224,7 @@ export class RecordSession {
     if (!entry || !this.#recorder) return;
     const { local, ...rest } = f;
     const first = !this.#clock.started;
-    const frame: Frame = { ...rest, time: this.#clock.at(local) };
+    const frame: Frame = { ...rest, time: this.#clock.at(local, this.#host.firstMedia(linkId)) };
     if (first) this.#journal?.append({ t: "first-media", at: Math.round(this.#clock.zeroAt ?? 0) });
     this.#recorder.frame(entry.track.id, frame);
   }

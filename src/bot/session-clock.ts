@@ -26,12 +26,13 @@ export class SessionClock {
   }
 
   /**
-   * Session time of a frame's local time. The first one sets zero; what was captured before it and came after it
-   * (a first keyframe takes longer on its way than sound) stands at zero as well.
+   * Session time of a frame's local time. The first frame sets zero: at the first packet of its connection, or at
+   * the frame itself if that is earlier, because a first keyframe takes longer on its way than sound. What was
+   * captured before zero all the same stands at zero.
    */
-  at(local: Millis): Micros {
+  at(local: Millis, firstPacket?: Millis): Micros {
     this.#started = true;
-    this.#zero ??= local;
+    this.#zero ??= Math.min(local, firstPacket ?? local);
     return micros(Math.max(0, Math.round((local - this.#zero) * 1000)));
   }
 

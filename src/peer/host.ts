@@ -108,6 +108,11 @@ export class PeerHost implements RtcHost {
     this.#o.log(level, message);
   }
 
+  /** When the first media packet of a link came; undefined: none, or no such link. */
+  firstMedia(linkId: string): Millis | undefined {
+    return this.#links.get(linkId)?.media.receiver.firstMedia;
+  }
+
   /** Packets handled by all links so far. */
   get packets(): number {
     let n = this.#packetsBefore;

@@ -77,6 +77,7 @@ export class ConnectionReceiver {
   #remb: { controller: RembController; ceiling: number } | undefined;
   #out: ReceiverOutput[] = [];
   #reportAt: Millis | undefined;
+  #firstMedia: Millis | undefined;
   /** The stream that a packet went into since the last poll. */
   #touched: IncomingStream | undefined;
   /** No other stream has anything to do before; may be too early, never too late. */
@@ -127,6 +128,11 @@ export class ConnectionReceiver {
     return this.#touched ? earliest(due, this.#touched.deadline) : due;
   }
 
+  /** When the first media packet of the connection came; undefined: none yet. */
+  get firstMedia(): Millis | undefined {
+    return this.#firstMedia;
+  }
+
   /** The event loop stood still for `lagMs` until `now`. */
   onStall(lagMs: number, now: Millis): void {
     this.#feedback?.onStall(lagMs, now);
@@ -166,6 +172,7 @@ export class ConnectionReceiver {
       this.#fault(route);
       return;
     }
+    this.#firstMedia ??= now;
     this.#reportAt ??= this.#nextReport(now, 0.5);
     const rotation = x.rotation;
     if (route.role === "media") {
