@@ -43,6 +43,11 @@ export class MatroskaScanner {
     }
   }
 
+  /** The file is one of ours: without a `result` there is no frame in it. */
+  get known(): boolean {
+    return this.#tracks.length > 0;
+  }
+
   /** undefined: nothing in the file can be played. */
   result(): MatroskaScan | undefined {
     if (this.#length === 0 || this.#tracks.length === 0) return undefined;

@@ -1,5 +1,5 @@
 import type { Rotation } from "../../frame.ts";
-import { element, float, Id, text, uint } from "./ebml.ts";
+import { bigEndian, element, float, Id, text, uint } from "./ebml.ts";
 
 /** A track of a Matroska file (RFC 9559 section 5.1.4). */
 export type MatroskaTrack = {
@@ -48,7 +48,8 @@ export function trackEntry(t: MatroskaTrack): Uint8Array {
       Id.TrackEntry,
       ...common,
       uint(Id.DefaultDuration, t.defaultDurationNs),
-      element(Id.Video, uint(Id.PixelWidth, t.width), uint(Id.PixelHeight, t.height), ...roll),
+      // As long for every size: the header keeps its length when the picture grows.
+      element(Id.Video, pixels(Id.PixelWidth, t.width), pixels(Id.PixelHeight, t.height), ...roll),
     );
   }
   return element(
@@ -64,6 +65,10 @@ export function trackEntry(t: MatroskaTrack): Uint8Array {
       ...(t.bitDepth === undefined ? [] : [uint(Id.BitDepth, t.bitDepth)]),
     ),
   );
+}
+
+function pixels(id: number, n: number): Uint8Array {
+  return element(id, bigEndian(n, 4));
 }
 
 /** ProjectionPoseRoll of a rotation: counter-clockwise, -180..180 degrees. */

@@ -90,7 +90,7 @@ export class MatroskaWriter {
 
   /** The beginning of the file. */
   header(): FilePatch {
-    this.#headerSpace ??= Math.max(HEADER_SPACE, this.#content().length + HEADER_SPARE);
+    this.#headerSpace ??= this.#room();
     const bytes = this.#header();
     this.#length = bytes.length;
     return { at: 0, bytes };
@@ -151,8 +151,10 @@ export class MatroskaWriter {
     if (cues.length > 0) out.push(this.#append(element(Id.Cues, ...cues)));
     const size = this.#length - this.segmentStart;
     out.push({ at: this.segmentStart - SIZE_FIELD, bytes: sizeBytes(size, SIZE_FIELD) });
-    const body = this.#body(cues.length > 0 ? cuesAt : undefined, this.#endMs);
-    out.push({ at: this.segmentStart, bytes: body });
+    if (this.fits(this.#tracks)) {
+      const body = this.#body(cues.length > 0 ? cuesAt : undefined, this.#endMs);
+      out.push({ at: this.segmentStart, bytes: body });
+    }
     return out;
   }
 
@@ -208,7 +210,11 @@ export class MatroskaWriter {
   /** SeekHead, Info, Tracks and Void: always the same length. */
   #body(cuesAt?: number, durationMs?: number): Uint8Array {
     const content = this.#content(this.#tracks, cuesAt, durationMs);
-    return concat([content, voidElement((this.#headerSpace ?? HEADER_SPACE) - content.length)]);
+    return concat([content, voidElement(this.#room() - content.length)]);
+  }
+
+  #room(): number {
+    return this.#headerSpace ?? Math.max(HEADER_SPACE, this.#content().length + HEADER_SPARE);
   }
 
   #content(tracks = this.#tracks, cuesAt?: number, durationMs?: number): Uint8Array {
