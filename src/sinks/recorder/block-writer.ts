@@ -5,6 +5,8 @@ import { RoomtapError } from "../../core/fault.ts";
 
 /** More than this waiting for the disk: new media is dropped rather than memory filled. */
 const MAX_QUEUED = 64 * 1024 * 1024;
+/** Pieces are joined up to this size. */
+const MAX_WRITE = 1024 * 1024;
 
 /**
  * Writes pieces of a file at their places, in order, without blocking the event loop. Neighbouring pieces
@@ -18,7 +20,7 @@ export class BlockWriter {
   #queued = 0;
   #writing = false;
   #failed = false;
-  #closed = false;
+  #closed: Promise<void> | undefined;
   #idle: (() => void)[] = [];
 
   /** Creates the file, which must not exist. Throws a RoomtapError `output-unwritable`. */
@@ -42,7 +44,7 @@ export class BlockWriter {
     return this.#queued > MAX_QUEUED;
   }
 
-  /** Queues pieces. */
+  /** Queues pieces. What comes after a failure or `close` is not written. */
   push(pieces: readonly FilePatch[]): void {
     if (this.#failed || this.#closed) return;
     for (const p of pieces) this.#queued += p.bytes.length;
@@ -57,10 +59,9 @@ export class BlockWriter {
   }
 
   /** Writes the rest and closes. Idempotent. */
-  async close(): Promise<void> {
-    await this.drained();
-    if (!this.#closed) closeSync(this.#fd);
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closed ??= this.drained().then(() => closeSync(this.#fd));
+    return this.#closed;
   }
 
   #pump(): void {
@@ -77,6 +78,7 @@ export class BlockWriter {
       if (error) {
         this.#failed = true;
         this.#queue = [];
+        this.#queued = 0;
         this.#onFailure(diskError(this.#path, error));
       }
       this.#pump();
@@ -89,7 +91,7 @@ export class BlockWriter {
     if (!first) return undefined;
     const parts = [first.bytes];
     let end = first.at + first.bytes.length;
-    while (this.#queue[0]?.at === end) {
+    while (this.#queue[0]?.at === end && end - first.at < MAX_WRITE) {
       const next = this.#queue.shift();
       if (!next) break;
       parts.push(next.bytes);

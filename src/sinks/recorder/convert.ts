@@ -2,7 +2,7 @@ import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { RoomtapError } from "../../core/fault.ts";
 import { convertRecording } from "../../ffmpeg/convert.ts";
-import { probeFile } from "../../ffmpeg/probe.ts";
+import { type ProbedFile, probeFile } from "../../ffmpeg/probe.ts";
 import { diskError } from "./block-writer.ts";
 import type { FileFormat, FileOpened, FileTrack, Journal } from "./journal.ts";
 import { isFinal, TEMP_SUFFIX, writtenFormat } from "./output.ts";
@@ -82,6 +82,7 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   const name = finalName(o.directory, c.opened.stem, c.opened.format);
   const output = `${join(o.directory, name)}${TEMP_SUFFIX}`;
   const video = c.tracks.find((t) => t.kind === "video");
+  let probed: ProbedFile;
   try {
     await convertRecording({
       ffmpeg: o.ffmpeg,
@@ -96,15 +97,14 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
         ? { video: { codec: video.codec, width: video.width, height: video.height, resized: c.resized } }
         : {}),
     });
+    probed = await probeFile(output);
   } catch (error) {
     rmSync(output, { force: true });
     if (!o.skip.aborted) throw error;
     keep(c, o);
     return;
   }
-  const probed = await probeFile(output);
   renameSync(output, join(o.directory, name));
-  rmSync(input, { force: true });
   o.journal.append({
     t: "file-close",
     id: c.opened.id,
@@ -115,6 +115,8 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
     tracks: probed.tracks.map(({ durationMs: _, ...track }) => track),
     ...(c.recovered ? { recovered: true as const } : {}),
   });
+  // Only now: a process that dies in between leaves the media twice rather than unaccounted for.
+  rmSync(input, { force: true });
 }
 
 /** The Matroska is what stays. */

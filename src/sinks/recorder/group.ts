@@ -15,16 +15,21 @@ const SILENCE_LAG_US = 1_000_000;
 /** A track that a group was told of. */
 export type GroupTrack = { readonly id: string; readonly kind: MediaKind; readonly source: TrackSource };
 
+type Size = { readonly width: number; readonly height: number };
+
 type Track = GroupTrack & {
   number: number | undefined;
   frames: number;
-  width: number | undefined;
-  height: number | undefined;
+  /** The picture now, and the largest so far. */
+  size: Size | undefined;
+  largest: Size | undefined;
   codec: FileTrack["codec"] | undefined;
   filler: SilenceFiller | undefined;
   lastUs: number;
   /** Silence that is being written. */
   gap: { from: Micros; to: Micros } | undefined;
+  /** Frames that the disk was too slow for. */
+  dropped: { from: Micros; to: Micros } | undefined;
 };
 
 /** Silence shorter than this is not worth a line in the journal. */
@@ -40,6 +45,8 @@ export type GroupOptions = {
   readonly onSize: (file: MediaFile, at: Micros, width: number, height: number) => void;
   /** Audio was missing and replaced by silence. */
   readonly onSilence: (file: MediaFile, from: Micros, to: Micros) => void;
+  /** Frames are missing because the disk was too slow. */
+  readonly onDropped: (file: MediaFile, kind: MediaKind, from: Micros, to: Micros) => void;
 };
 
 /**
@@ -81,12 +88,13 @@ export class RecordingGroup {
       ...t,
       number: undefined,
       frames: 0,
-      width: undefined,
-      height: undefined,
+      size: undefined,
+      largest: undefined,
       codec: undefined,
       filler: undefined,
       lastUs: Number.NEGATIVE_INFINITY,
       gap: undefined,
+      dropped: undefined,
     });
   }
 
@@ -99,7 +107,7 @@ export class RecordingGroup {
   mustSplit(trackId: string, frame: Frame): boolean {
     const track = this.#tracks.get(trackId);
     if (track?.codec !== undefined && track.codec !== frame.codec) return true;
-    return track?.number === undefined && this.#file !== undefined && !this.#file.accepts(frame.codec);
+    return track?.number === undefined && this.#file !== undefined && !this.#file.accepts(frame.codec, frame);
   }
 
   /** One frame of a declared track. */
@@ -136,6 +144,7 @@ export class RecordingGroup {
     for (const t of this.#tracks.values()) {
       this.#silence(file, t, t.filler?.upTo(end) ?? []);
       this.#endGap(file, t);
+      this.#endDropped(file, t);
     }
   }
 
@@ -149,9 +158,7 @@ export class RecordingGroup {
               kind: t.kind,
               codec: t.codec,
               frames: t.frames,
-              ...(t.width === undefined || t.height === undefined
-                ? {}
-                : { width: t.width, height: t.height }),
+              ...t.largest,
             },
           ],
     );
@@ -195,7 +202,9 @@ export class RecordingGroup {
     if (start === undefined) return;
     const file = this.#o.open(start, [...first.values()]);
     this.#file = file;
-    for (const track of this.#tracks.values()) {
+    // Players and tools take the first track for the main one.
+    const ordered = [...this.#tracks.values()].sort((a, b) => rank(a.kind) - rank(b.kind));
+    for (const track of ordered) {
       const frame = first.get(track);
       // A microphone that is declared but silent so far is filled from the start: players expect the track.
       if (frame || track.kind === "audio") this.#declare(file, track, frame, start);
@@ -225,8 +234,19 @@ export class RecordingGroup {
     }
     const time = Math.max(frame.time, track.lastUs + 1000);
     track.lastUs = time;
-    track.frames++;
-    file.block(track.number, micros(time), frame);
+    if (file.block(track.number, micros(time), frame)) {
+      track.frames++;
+      this.#endDropped(file, track);
+    } else {
+      track.dropped ??= { from: frame.time, to: frame.time };
+      track.dropped.to = micros(frame.time + (frame.duration ?? 0));
+    }
+  }
+
+  #endDropped(file: MediaFile, track: Track): void {
+    const { dropped } = track;
+    track.dropped = undefined;
+    if (dropped) this.#o.onDropped(file, track.kind, dropped.from, dropped.to);
   }
 
   #silence(file: MediaFile, track: Track, times: readonly Micros[]): void {
@@ -251,21 +271,20 @@ export class RecordingGroup {
   #followSize(file: MediaFile, track: Track, f: Frame): void {
     const { width, height } = f;
     if (width === undefined || height === undefined) return;
-    const changed = track.width !== undefined && (track.width !== width || track.height !== height);
-    if (track.number !== undefined && (changed || track.width === undefined))
-      file.pictureSize(track.number, width, height);
-    if (changed) {
-      this.#resized = true;
-      this.#o.onSize(file, f.time, width, height);
-    }
+    const { size, largest } = track;
+    if (size?.width === width && size.height === height) return;
+    track.size = { width, height };
     // The file's size is that of its largest picture.
-    if (
-      track.width === undefined ||
-      track.height === undefined ||
-      width * height > track.width * track.height
-    ) {
-      track.width = width;
-      track.height = height;
+    if (!largest || width * height > largest.width * largest.height) {
+      track.largest = track.size;
+      if (track.number !== undefined) file.pictureSize(track.number, width, height);
     }
+    if (!size) return;
+    this.#resized = true;
+    this.#o.onSize(file, f.time, width, height);
   }
+}
+
+function rank(kind: MediaKind): number {
+  return kind === "video" ? 0 : 1;
 }

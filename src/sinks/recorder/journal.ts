@@ -1,10 +1,12 @@
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { RoomtapError } from "../../core/fault.ts";
 import type { CodecName, MediaKind, TrackSource } from "../../core/frame.ts";
 
 /** Name of the session journal inside the session directory. */
 export const JOURNAL_FILE = "journal.jsonl";
+
+const NEWLINE = 0x0a;
 
 /** Container of a finished file. */
 export type FileFormat = "webm" | "mkv" | "mp4";
@@ -94,12 +96,17 @@ export type JournalEntry =
 export class Journal {
   readonly #path: string;
   #fd: number | undefined;
+  /** The file does not end with a whole line. */
+  #torn: boolean;
 
   /** Opens (or creates) the journal of a session directory. Throws a RoomtapError `output-unwritable`. */
   constructor(directory: string) {
     this.#path = join(directory, JOURNAL_FILE);
     try {
-      this.#fd = openSync(this.#path, "a", 0o644);
+      this.#fd = openSync(this.#path, "a+", 0o644);
+      const { size } = fstatSync(this.#fd);
+      const last = new Uint8Array(1);
+      this.#torn = size > 0 && readSync(this.#fd, last, 0, 1, size - 1) === 1 && last[0] !== NEWLINE;
     } catch (cause) {
       throw new RoomtapError("output-unwritable", `cannot write ${this.#path}`, {
         hint: "choose another directory with --out",
@@ -111,8 +118,10 @@ export class Journal {
   /** Adds an entry. A full disk loses the line, not the program: the media files tell the rest. */
   append(entry: JournalEntry): void {
     if (this.#fd === undefined) return;
+    const line = Buffer.from(`${this.#torn ? "\n" : ""}${JSON.stringify(entry)}\n`);
+    this.#torn = true;
     try {
-      writeSync(this.#fd, `${JSON.stringify(entry)}\n`);
+      this.#torn = writeSync(this.#fd, line) < line.length;
     } catch {
       // The disk's failure is reported where media is written.
     }
@@ -136,7 +145,8 @@ export function readJournal(directory: string): JournalEntry[] {
   const out: JournalEntry[] = [];
   for (const line of text.split("\n")) {
     try {
-      if (line !== "") out.push(JSON.parse(line) as JournalEntry);
+      const entry: unknown = line === "" ? undefined : JSON.parse(line);
+      if (typeof entry === "object" && entry !== null && "t" in entry) out.push(entry as JournalEntry);
     } catch {
       // The line that was being written when the process died.
     }

@@ -1,6 +1,7 @@
-import { renameSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TrackSource } from "../../core/frame.ts";
+import { diskError } from "./block-writer.ts";
 import type { FileClosed, FileFormat, FileOpened, FileTrack, JournalEntry } from "./journal.ts";
 
 /** Name of the manifest inside the session directory. */
@@ -85,9 +86,14 @@ function file(o: FileOpened, c: FileClosed): ManifestFile {
   };
 }
 
-/** Writes the manifest whole or not at all. */
+/** Writes the manifest whole or not at all. Throws a RoomtapError `output-unwritable` or `disk-full`. */
 export function writeManifest(directory: string, manifest: Manifest): void {
   const path = join(directory, MANIFEST_FILE);
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(manifest, null, 2)}\n`);
-  renameSync(`${path}.tmp`, path);
+  try {
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(manifest, null, 2)}\n`);
+    renameSync(`${path}.tmp`, path);
+  } catch (cause) {
+    rmSync(`${path}.tmp`, { force: true });
+    throw diskError(path, cause);
+  }
 }

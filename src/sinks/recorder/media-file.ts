@@ -35,8 +35,8 @@ export class MediaFile {
   readonly #writer: MatroskaWriter;
   #tracks: MatroskaTrack[] = [];
   #headerWritten = false;
-  #dropping = false;
-  #dropped = 0;
+  /** Tracks that wait for a keyframe because the disk was too slow. */
+  readonly #dropping = new Set<number>();
 
   private constructor(o: MediaFileOptions) {
     this.id = o.id;
@@ -69,14 +69,10 @@ export class MediaFile {
     return micros(this.#startUs + this.#writer.endMs * 1000);
   }
 
-  /** Frames that were dropped because the disk was too slow. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
-  /** The file's container can hold the codec. */
-  accepts(codec: CodecName): boolean {
-    return this.#docType === "matroska" || isFinal("webm", [codec]);
+  /** A track that begins with this frame can be added: the container holds its codec, the header has room. */
+  accepts(codec: CodecName, first: Frame): boolean {
+    if (this.#docType === "webm" && !isFinal("webm", [codec])) return false;
+    return this.#writer.fits([...this.#tracks, describe(this.#tracks.length + 1, codec, first)]);
   }
 
   /** Adds a track, also while blocks are being written, and returns its number. */
@@ -93,18 +89,18 @@ export class MediaFile {
     this.#setTracks(this.#tracks.map((t) => (t === track ? { ...track, width, height } : t)));
   }
 
-  /** Writes a frame. */
-  block(number: number, time: Micros, frame: Frame): void {
+  /** Writes a frame. False: it was dropped, as are the track's next ones until a keyframe. */
+  block(number: number, time: Micros, frame: Frame): boolean {
     const isVideo = this.#tracks.find((t) => t.number === number)?.kind === "video";
-    if (this.#disk.full) this.#dropping = true;
-    if (this.#dropping && (this.#disk.full || !frame.keyframe)) {
-      this.#dropped++;
-      return;
+    if (this.#disk.full || (!frame.keyframe && this.#dropping.has(number))) {
+      this.#dropping.add(number);
+      return false;
     }
-    this.#dropping = false;
+    this.#dropping.delete(number);
     const data = frame.codec === "h264" ? annexBToAvcc(frame.data) : frame.data;
     const duration = isVideo ? DEFAULT_FRAME_NS / 1e6 : (frame.duration ?? 20_000) / 1000;
     this.#write(number, time, Math.round(duration), frame.keyframe, data);
+    return true;
   }
 
   /** Writes a packet of silence, 20 ms long. */
@@ -112,11 +108,11 @@ export class MediaFile {
     this.#write(number, time, 20, true, packet);
   }
 
-  /** Completes and closes the file. Its name is still the temporary one. */
-  async finish(): Promise<{ bytes: number; durationMs: number }> {
+  /** Completes and closes the file. Its name is still the temporary one. `whole`: nothing failed on the way. */
+  async finish(): Promise<{ bytes: number; durationMs: number; whole: boolean }> {
     this.#disk.push(this.#writer.finish());
     await this.#disk.close();
-    return { bytes: this.#writer.length, durationMs: this.#writer.endMs };
+    return { bytes: this.#writer.length, durationMs: this.#writer.endMs, whole: !this.#disk.failed };
   }
 
   #write(number: number, time: Micros, durationMs: number, keyframe: boolean, data: Uint8Array): void {

@@ -1,7 +1,7 @@
 /** Longest stem of a file name, UTF-8 bytes: room for suffixes below the usual limit of 255. */
 const MAX_BYTES = 80;
 /** Names that some file systems keep for themselves. */
-const reserved = /^(con|prn|aux|nul|com\d|lpt\d)$/i;
+const reserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
 /**
  * A file-name stem from what a stranger calls itself: letters, digits, `_`, `-` and inner dots only, never a

@@ -55,6 +55,7 @@ export class Recorder {
   readonly #closing = new Set<Promise<void>>();
   readonly #bytes = new Map<string, number>();
   #limit: Micros | undefined;
+  #now = micros(0);
   #failed = false;
   #nextFile = 1;
 
@@ -66,6 +67,7 @@ export class Recorder {
   /** Nothing at or after this time is recorded. */
   limit(at: Micros | undefined): void {
     this.#limit = at;
+    for (const part of this.#parts.values()) part.group.limit(at);
   }
 
   /** A track appeared, or came back after a reconnect. */
@@ -95,18 +97,24 @@ export class Recorder {
   frame(trackId: string, frame: Frame): void {
     const part = this.#partOf.get(trackId);
     if (!part || this.#failed) return;
-    if (part.group.mustSplit(trackId, frame)) {
-      // Another codec cannot continue the file: a new part starts, with the same tracks.
-      this.#close(part, part.group, false);
-      part.group = this.#group(part);
-      for (const t of part.tracks.values()) part.group.addTrack(t);
-    }
-    part.group.frame(trackId, frame);
+    this.#guarded(() => {
+      if (part.group.mustSplit(trackId, frame)) {
+        // Another codec cannot continue the file: a new part starts, with the same tracks.
+        this.#close(part, part.group, false);
+        part.group = this.#group(part);
+        for (const t of part.tracks.values()) part.group.addTrack(t);
+      }
+      part.group.frame(trackId, frame);
+    });
   }
 
   /** Session time now; call about ten times a second. */
   tick(now: Micros): void {
-    for (const part of this.#parts.values()) if (part.tracks.size > 0) part.group.tick(now);
+    this.#now = now;
+    if (this.#failed) return;
+    this.#guarded(() => {
+      for (const part of this.#parts.values()) if (part.tracks.size > 0) part.group.tick(now);
+    });
   }
 
   /** Bytes on disk for a participant so far. */
@@ -120,7 +128,9 @@ export class Recorder {
 
   /** Ends all files: afterwards everything received is safe and playable on disk. */
   async finish(): Promise<void> {
-    for (const part of this.#parts.values()) this.#close(part, part.group, true);
+    // Only who was recorded up to the limit is filled up to it: not who is stopped before.
+    const full = this.#limit !== undefined && this.#now >= this.#limit;
+    for (const part of this.#parts.values()) this.#close(part, part.group, full);
     this.#parts.clear();
     this.#partOf.clear();
     await Promise.all(this.#closing);
@@ -165,6 +175,8 @@ export class Recorder {
           toMs: ms(to),
           cause: "silence",
         }),
+      onDropped: (file, kind, from, to) =>
+        journal.append({ t: "gap", id: file.id, kind, fromMs: ms(from), toMs: ms(to), cause: "disk" }),
     });
     group.limit(this.#limit);
     return group;
@@ -200,16 +212,17 @@ export class Recorder {
     });
   }
 
-  /** Ends a group in the background; `finish` waits for it. */
+  /** Ends a group in the background; `finish` waits for it. `full`: with silence up to the limit. */
   #close(part: Part, group: RecordingGroup, full: boolean): void {
     if (group.empty) return;
-    group.limit(this.#limit ?? micros(Number.POSITIVE_INFINITY));
-    group.end(full && this.#limit !== undefined);
+    this.#guarded(() => group.end(full));
     const file = group.file;
     if (!file) return;
     const done = (async () => {
       const closed = await file.finish();
       this.#bytes.set(part.participant.id, (this.#bytes.get(part.participant.id) ?? 0) + closed.bytes);
+      // What could not be written to its end keeps its temporary name: it is completed like after a crash.
+      if (!closed.whole) return;
       this.#conversions.push({
         opened: file.opened,
         path: completeFile(this.#o.directory, file.opened, this.#o.journal),
@@ -220,6 +233,15 @@ export class Recorder {
     })().catch((error: unknown) => this.#fail(error));
     this.#closing.add(done);
     void done.finally(() => this.#closing.delete(done));
+  }
+
+  /** Runs what may open files. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #fail(error: unknown): void {

@@ -1,14 +1,17 @@
-import { closeSync, existsSync, openSync, readSync, rmSync, truncateSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { type MatroskaScan, MatroskaScanner } from "../../core/containers/matroska/scan.ts";
 import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
-import type { RoomtapError } from "../../core/fault.ts";
+import { RoomtapError } from "../../core/fault.ts";
 import type { CodecName } from "../../core/frame.ts";
-import { BlockWriter } from "./block-writer.ts";
+import { BlockWriter, diskError } from "./block-writer.ts";
 import { type Conversion, completeFile, convertAll } from "./convert.ts";
 import { type FileOpened, type FileTrack, Journal, readJournal } from "./journal.ts";
+import { TEMP_SUFFIX } from "./output.ts";
 
 const CHUNK = 1024 * 1024;
+/** A header alone is longer than this: what is shorter holds no media. */
+const SMALLEST = 4096;
 
 /** Options of `recoverSession`. */
 export type RecoverOptions = {
@@ -33,19 +36,25 @@ export async function recoverSession(
   const journal = new Journal(directory);
   try {
     const conversions: Conversion[] = [];
+    let failure: RoomtapError | undefined;
     for (const file of open) {
       const known = entries.filter((e) => e.t === "file-complete").find((e) => e.id === file.id)?.path;
       const resized = entries.some((e) => e.t === "size" && e.id === file.id);
-      const conversion = await complete(directory, file, { known, resized, journal });
-      if (conversion) conversions.push(conversion);
+      try {
+        const conversion = await complete(directory, file, { known, resized, journal });
+        if (conversion) conversions.push(conversion);
+      } catch (error) {
+        failure ??= error instanceof RoomtapError ? error : diskError(join(directory, file.temp), error);
+      }
     }
-    return await convertAll(conversions, {
+    const unconverted = await convertAll(conversions, {
       directory,
       journal,
       ffmpeg: o.ffmpeg ?? "",
       skip: o.skip ?? new AbortController().signal,
       onProgress: o.onProgress ?? (() => undefined),
     });
+    return failure ?? unconverted;
   } finally {
     journal.close();
   }
@@ -57,19 +66,20 @@ async function complete(
   file: FileOpened,
   o: { known: string | undefined; resized: boolean; journal: Journal },
 ): Promise<Conversion | undefined> {
+  const conversion = `${file.stem}.${file.format}${TEMP_SUFFIX}`;
+  if (conversion !== file.temp) rmSync(join(directory, conversion), { force: true });
   const path = join(directory, o.known ?? file.temp);
   if (!existsSync(path)) return undefined;
-  const scan = scanFile(path);
+  const scanner = scanFile(path);
+  const scan = scanner.result();
   if (!scan) {
+    if (!scanner.known && statSync(path).size > SMALLEST) {
+      throw new RoomtapError("incomplete", `${path} cannot be read; it is left as it is`);
+    }
     rmSync(path, { force: true });
     return undefined;
   }
-  if (o.known === undefined) {
-    truncateSync(path, scan.length);
-    const disk = new BlockWriter(path, () => undefined, "r+");
-    disk.push(MatroskaWriter.resume(scan.docType, scan).finish());
-    await disk.close();
-  }
+  if (o.known === undefined) await finishFile(path, scan);
   return {
     opened: file,
     path: o.known ?? completeFile(directory, file, o.journal),
@@ -80,7 +90,29 @@ async function complete(
   };
 }
 
-function scanFile(path: string): MatroskaScan | undefined {
+/** Cuts the torn end off and writes what `MatroskaWriter.finish` writes. */
+async function finishFile(path: string, scan: MatroskaScan): Promise<void> {
+  const attempt = async (cues: MatroskaScan["cues"]) => {
+    let failure: RoomtapError | undefined;
+    truncateSync(path, scan.length);
+    const disk = new BlockWriter(
+      path,
+      (error) => {
+        failure = error;
+      },
+      "r+",
+    );
+    disk.push(MatroskaWriter.resume(scan.docType, { ...scan, cues }).finish());
+    await disk.close();
+    return failure;
+  };
+  let failure = await attempt(scan.cues);
+  // A full disk has no room for cues; for the rest there is a place in the file.
+  if (failure?.code === "disk-full") failure = await attempt([]);
+  if (failure) throw failure;
+}
+
+function scanFile(path: string): MatroskaScanner {
   const scanner = new MatroskaScanner();
   const chunk = new Uint8Array(CHUNK);
   const fd = openSync(path, "r");
@@ -89,7 +121,7 @@ function scanFile(path: string): MatroskaScan | undefined {
   } finally {
     closeSync(fd);
   }
-  return scanner.result();
+  return scanner;
 }
 
 const codecNames: Readonly<Record<string, CodecName>> = {

@@ -24,6 +24,7 @@ class Paper {
     },
     onSize: (_file, _at, width, height) => this.sizes.push([width, height]),
     onSilence: (_file, from, to) => this.silences.push([from / 1000, to / 1000]),
+    onDropped: () => undefined,
   };
 
   accepts(codec: CodecName): boolean {
@@ -33,11 +34,12 @@ class Paper {
     return this.tracks.push(codec);
   }
   pictureSize(): void {}
-  block(track: number, time: Micros, frame: Frame): void {
+  block(track: number, time: Micros, frame: Frame): boolean {
     this.#note(
       { track, ms: time / 1000, silence: false, keyframe: frame.keyframe },
       frame.duration ?? 33_000,
     );
+    return true;
   }
   silence(track: number, time: Micros): void {
     this.#note({ track, ms: time / 1000, silence: true, keyframe: true }, 20_000);
