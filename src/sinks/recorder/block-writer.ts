@@ -46,7 +46,7 @@ export class BlockWriter {
 
   /** Queues pieces. What comes after a failure or `close` is not written. */
   push(pieces: readonly FilePatch[]): void {
-    if (this.#failed || this.#closed) return;
+    if (this.#failed || this.#closed !== undefined) return;
     for (const p of pieces) this.#queued += p.bytes.length;
     this.#queue.push(...pieces);
     this.#pump();
