@@ -29,19 +29,39 @@ type SentLine = { loop: number; number: number; time: number; keyframe: boolean 
 /** Publishes the ground-truth clip, records it and returns the file with what was really sent. */
 async function publishAndRecord(o: { name: string; video: "vp8" | "h264"; format: string; seconds: number }) {
   const sentLog = join(directory, `${o.name}.jsonl`);
-  const publisher = startCli(["publish", roomUrl(o.name), "--video", o.video, "--name", "Truth", "--sent-log", sentLog]);
+  const publisher = startCli([
+    "publish",
+    roomUrl(o.name),
+    "--video",
+    o.video,
+    "--name",
+    "Truth",
+    "--sent-log",
+    sentLog,
+  ]);
   try {
     await publisher.seen(/publishing/, 60_000);
     const out = join(directory, o.name);
-    const recorder = await runCli(
-      ["record", roomUrl(o.name), "--out", out, "--duration", `${o.seconds}s`, "--format", o.format, "--json"],
-    );
+    const recorder = await runCli([
+      "record",
+      roomUrl(o.name),
+      "--out",
+      out,
+      "--duration",
+      `${o.seconds}s`,
+      "--format",
+      o.format,
+      "--json",
+    ]);
     expect(recorder.stderr).not.toMatch(/error/);
     expect(recorder.code).toBe(0);
     const result = JSON.parse(recorder.stdout);
     publisher.kill("SIGINT");
     expect((await publisher.done).code).toBe(0);
-    const sent: SentLine[] = (await readFile(sentLog, "utf8")).trim().split("\n").map((l) => JSON.parse(l));
+    const sent: SentLine[] = (await readFile(sentLog, "utf8"))
+      .trim()
+      .split("\n")
+      .map((l) => JSON.parse(l));
     return { file: result.files[0], sent };
   } finally {
     publisher.kill("SIGKILL");
@@ -98,12 +118,25 @@ test("H.264 from our own publisher is kept as it is in Matroska", async () => {
 test("a file that is not media is refused with two lines and exit code 2", async () => {
   const r = await runCli(["publish", roomUrl("bad"), "--media", new URL(import.meta.url).pathname]);
   expect(r.code).toBe(2);
-  expect(r.stderr.trim().split("\n").filter((l) => /^(error|hint): /.test(l))).toHaveLength(2);
+  expect(
+    r.stderr
+      .trim()
+      .split("\n")
+      .filter((l) => /^(error|hint): /.test(l)),
+  ).toHaveLength(2);
   expect(r.stderr).not.toMatch(/ at .*\.js:\d+/);
 });
 
 test("a room in which nobody sends ends with exit code 7", async () => {
-  const r = await runCli(["record", roomUrl("nobody"), "--out", join(directory, "nobody"), "--until-empty", "1s", "--json"]);
+  const r = await runCli([
+    "record",
+    roomUrl("nobody"),
+    "--out",
+    join(directory, "nobody"),
+    "--until-empty",
+    "1s",
+    "--json",
+  ]);
   expect(r.code).toBe(7);
   expect(JSON.parse(r.stdout).files).toEqual([]);
 });
