@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { RoomtapError } from "../core/fault.ts";
+import { parseVersion } from "./locate.ts";
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 15_000;
@@ -11,7 +12,9 @@ export type Capabilities = {
   readonly version: string;
   readonly encoders: ReadonlySet<string>;
   readonly muxers: ReadonlySet<string>;
+  /** Protocols that it can write to. */
   readonly protocols: ReadonlySet<string>;
+  readonly filters: ReadonlySet<string>;
   /** `-fps_mode` (5.1 and later) instead of `-vsync`. */
   readonly fpsMode: boolean;
 };
@@ -32,14 +35,15 @@ async function probe(path: string): Promise<Capabilities> {
   const ask = async (...args: string[]) =>
     (await run(path, ["-hide_banner", ...args], { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT })).stdout;
   try {
-    const [version, encoders, muxers, protocols, help] = await Promise.all([
+    const [version, encoders, muxers, protocols, filters, help] = await Promise.all([
       ask("-version"),
       ask("-encoders"),
       ask("-muxers"),
       ask("-protocols"),
+      ask("-filters"),
       ask("-h", "long"),
     ]);
-    return parseCapabilities({ version, encoders, muxers, protocols, help });
+    return parseCapabilities({ version, encoders, muxers, protocols, filters, help });
   } catch (cause) {
     throw new RoomtapError("ffmpeg-failed", `${path} does not say what it can do`, {
       hint: "try another with --ffmpeg",
@@ -54,16 +58,19 @@ export function parseCapabilities(text: {
   encoders: string;
   muxers: string;
   protocols: string;
+  filters: string;
   help: string;
 }): Capabilities {
   const names = (list: string, pattern: RegExp) =>
     new Set(list.split("\n").flatMap((line) => pattern.exec(line)?.[1]?.split(",") ?? []));
   const outputs = text.protocols.slice(text.protocols.indexOf("Output:") + 1);
   return {
-    version: /^ffmpeg version (\S+)/m.exec(text.version)?.[1] ?? "unknown",
-    encoders: names(text.encoders, /^ [VAS.][F.][S.][X.][B.][D.] (\S+)/),
+    version: parseVersion(text.version)?.text ?? "unknown",
+    // The legend has the shape of an entry named "=".
+    encoders: names(text.encoders, /^ [VAS][F.][S.][X.][B.][D.] ([^\s=]+)/),
     muxers: names(text.muxers, /^ {1,2}[D ]?E\s+(\S+)/),
     protocols: names(outputs, /^ {2}(\S+)$/),
+    filters: names(text.filters, /^ [TSC.]{2,3} (\S+) +\S+->\S+/),
     fpsMode: /^-fps_mode/m.test(text.help),
   };
 }

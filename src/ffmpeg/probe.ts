@@ -19,6 +19,8 @@ export type ProbedCodec = "opus" | "aac" | "vp8" | "vp9" | "av1" | "h264" | "h26
 
 /** A media file as it is on disk. */
 export type ProbedFile = {
+  /** Name of the container: "MP4", "WebM", "Matroska", "Ogg", ... */
+  readonly container: string;
   readonly durationMs: number;
   readonly bytes: number;
   readonly tracks: readonly ProbedTrack[];
@@ -47,7 +49,8 @@ export async function probeFile(path: string): Promise<ProbedFile> {
       else tracks.push({ kind: "audio", ...common });
     }
     const durationMs = Math.max(0, ...tracks.map((t) => t.durationMs));
-    return { durationMs, bytes: statSync(path).size, tracks };
+    const container = (await input.getFormat()).name;
+    return { container, durationMs, bytes: statSync(path).size, tracks };
   } catch (cause) {
     throw new RoomtapError("incomplete", `${path} cannot be read back`, { cause });
   } finally {

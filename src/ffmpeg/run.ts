@@ -1,16 +1,17 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { setPriority } from "node:os";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { RoomtapError } from "../core/fault.ts";
 import { type CommandSpec, commandArguments } from "./command.ts";
+import { LineReader } from "./lines.ts";
 
 /** Patience at each step of ending a process that does not end. */
 const EOF_MS = 10_000;
 const INTERRUPT_MS = 5000;
-const STDERR_TAIL = 4000;
+/** Octets of its last line that an error repeats. */
+const MAX_WORDS = 200;
 
-/** How to run a command. */
+/** How to run a command. Callbacks must not throw. */
 export type RunOptions = {
   readonly ffmpeg: string;
   readonly command: CommandSpec;
@@ -18,26 +19,29 @@ export type RunOptions = {
   readonly input?: AsyncIterable<Uint8Array>;
   /** Called with the output's bytes when it goes to the standard output. */
   readonly onOutput?: (bytes: Uint8Array) => void;
-  /** Called with lines of stderr, without secrets of ours. */
+  /** Called with lines of stderr, redacted. */
   readonly onLog?: (line: string) => void;
+  /** Takes secrets out of a line of stderr: ffmpeg repeats URLs, stream keys and all. */
+  readonly redact?: (line: string) => string;
   /** Position in the output, microseconds. */
   readonly onProgress?: (outTimeUs: number) => void;
   /** Aborting ends the process; the promise then rejects with code `ffmpeg-failed`. */
   readonly signal?: AbortSignal;
   /** Give way to everything else on the machine. */
   readonly nice?: boolean;
+  /** Milliseconds from the end of the input to SIGINT (default 10 000), and from there to SIGKILL (5000). */
+  readonly patience?: { readonly eofMs: number; readonly interruptMs: number };
 };
 
 /**
  * Runs ffmpeg to its end. It is stopped by the end of its input, then by signals, the gentle one first. Rejects
- * with a RoomtapError `ffmpeg-failed` that carries what ffmpeg said last.
+ * with a RoomtapError: `disk-full`, or `ffmpeg-failed` that carries what ffmpeg said last; `ffmpeg-failed` as well
+ * when the input fails, although ffmpeg takes that for its end and is content.
  */
 export async function runFfmpeg(o: RunOptions): Promise<void> {
-  const progress = o.onProgress ? ["-progress", "pipe:3", "-stats_period", "0.5"] : [];
-  const args = [...commandArguments(o.command)];
-  // The 2018 build has no -stats_period.
-  args.splice(1, 0, ...progress.slice(0, 2));
-  const child = spawn(o.ffmpeg, args, {
+  if (o.signal?.aborted) throw stopped();
+  const progress = o.onProgress ? ["-progress", "pipe:3"] : [];
+  const child = spawn(o.ffmpeg, [...progress, ...commandArguments(o.command)], {
     // A group of its own: Ctrl-C in the terminal is for roomtap, which ends ffmpeg by ending its input.
     detached: true,
     stdio: [
@@ -47,73 +51,132 @@ export async function runFfmpeg(o: RunOptions): Promise<void> {
       o.onProgress ? "pipe" : "ignore",
     ],
   });
-  let tail = "";
-  let unfinished = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    tail = (tail + text).slice(-STDERR_TAIL);
-    const lines = (unfinished + text).split(/[\r\n]+/);
-    unfinished = lines.pop() ?? "";
-    for (const line of lines) if (line !== "") o.onLog?.(line);
-  });
-  const onOutput = o.onOutput;
-  if (onOutput) child.stdout?.on("data", (bytes: Uint8Array) => onOutput(bytes));
-  const onProgress = o.onProgress;
-  const progressPipe = child.stdio[3];
-  if (onProgress && progressPipe instanceof Readable) {
-    progressPipe.setEncoding("utf8").on("data", (text: string) => {
-      // In spite of its name out_time_ms counts microseconds.
-      const us = /out_time_ms=(\d+)/g;
-      for (const m of text.matchAll(us)) onProgress(Number(m[1]));
+  const said = listen(child, o);
+  const feeding = feed(child, o.input);
+  if (o.nice && child.pid !== undefined) lowerPriority(child.pid);
+  const timers: NodeJS.Timeout[] = [];
+  let aborted = false;
+  const abort = () => {
+    aborted = true;
+    const eofMs = o.input ? (o.patience?.eofMs ?? EOF_MS) : 0;
+    feeding?.stop();
+    timers.push(setTimeout(() => child.kill("SIGINT"), eofMs));
+    timers.push(setTimeout(() => child.kill("SIGKILL"), eofMs + (o.patience?.interruptMs ?? INTERRUPT_MS)));
+  };
+  o.signal?.addEventListener("abort", abort, { once: true });
+  const end = await closed(child);
+  o.signal?.removeEventListener("abort", abort);
+  for (const t of timers) clearTimeout(t);
+  // Whoever makes the input may be waiting for something that never comes; nobody waits for them.
+  feeding?.stop();
+  if (aborted) throw stopped();
+  if (feeding?.failure !== undefined) {
+    throw new RoomtapError("ffmpeg-failed", "what was fed to ffmpeg could not be read", {
+      cause: feeding.failure,
     });
   }
-  if (o.nice && child.pid !== undefined) {
-    try {
-      setPriority(child.pid, 10);
-    } catch {
-      // It ended already, or the system does not let us; both do no harm.
-    }
-  }
-  const timers: NodeJS.Timeout[] = [];
-  const abort = () => {
-    child.stdin?.end();
-    timers.push(setTimeout(() => child.kill("SIGINT"), o.input ? EOF_MS : 0));
-    timers.push(setTimeout(() => child.kill("SIGKILL"), (o.input ? EOF_MS : 0) + INTERRUPT_MS));
-  };
-  if (o.signal?.aborted) abort();
-  o.signal?.addEventListener("abort", abort, { once: true });
-  const closed = new Promise<{ code: number | null; signal: NodeJS.Signals | null; error?: Error }>(
-    (resolve) => {
-      child.on("error", (error) => resolve({ code: null, signal: null, error }));
-      child.on("close", (code, signal) => resolve({ code, signal }));
-    },
-  );
-  // A process that ends early breaks the pipe; why it ended is in its exit, not here.
-  const feeding =
-    o.input && child.stdin ? pipeline(o.input, child.stdin).catch(() => undefined) : Promise.resolve();
-  const end = await closed;
-  if (unfinished !== "") o.onLog?.(unfinished);
-  await feeding;
-  for (const t of timers) clearTimeout(t);
-  o.signal?.removeEventListener("abort", abort);
-  if (o.signal?.aborted) throw new RoomtapError("ffmpeg-failed", "ffmpeg was stopped");
   if (end.code === 0) return;
-  throw new RoomtapError(
-    "ffmpeg-failed",
-    `ffmpeg ended with ${end.signal ?? end.error?.message ?? `code ${end.code}`}: ${lastWords(tail)}`,
-    {
-      hint: "run again with another ffmpeg (--ffmpeg) to see whether it is the build",
-      ...(end.error ? { cause: end.error } : {}),
-    },
-  );
+  throw failed(end, said.complaint);
 }
 
-/** The last line that says something. */
-function lastWords(stderr: string): string {
-  const lines = stderr.split("\n").map((l) => l.replace(/^\[[^\]]*\] ?/g, "").trim());
-  return (
-    lines
-      .filter((l) => l !== "" && !l.startsWith("[info]"))
-      .at(-1)
-      ?.slice(0, 200) ?? "it said nothing"
-  );
+type End = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly error?: Error };
+
+/** "close", unlike "exit", comes after everything the process said has been read. */
+function closed(child: ChildProcess): Promise<End> {
+  return new Promise((resolve) => {
+    child.on("error", (error) => resolve({ code: null, signal: null, error }));
+    child.on("close", (code, signal) => resolve({ code, signal }));
+  });
+}
+
+/** Reads all that the process says, always: a full pipe would stop it. `complaint` is the last that is not news. */
+function listen(child: ChildProcess, o: RunOptions): { complaint: string | undefined } {
+  const said: { complaint: string | undefined } = { complaint: undefined };
+  const take = (raw: string) => {
+    const line = o.redact ? o.redact(raw) : raw;
+    if (!line.includes("[info]")) said.complaint = line;
+    o.onLog?.(line);
+  };
+  readLines(child.stderr, take);
+  const { onOutput, onProgress } = o;
+  if (onOutput) child.stdout?.on("data", (bytes: Uint8Array) => onOutput(bytes));
+  const pipe = child.stdio[3];
+  if (onProgress && pipe instanceof Readable) {
+    readLines(pipe, (line) => {
+      const us = /^out_time_us=(\d+)$/.exec(line)?.[1];
+      if (us !== undefined) onProgress(Number(us));
+    });
+  }
+  return said;
+}
+
+function readLines(stream: Readable | null, take: (line: string) => void): void {
+  const lines = new LineReader();
+  stream?.setEncoding("utf8").on("data", (text: string) => lines.push(text).forEach(take));
+  stream?.on("end", () => lines.end().forEach(take));
+}
+
+/** Something that fills the standard input. */
+type Feeding = {
+  /** What went wrong with the input itself. */
+  readonly failure: unknown;
+  /** Ends the standard input here. */
+  stop(): void;
+};
+
+function feed(child: ChildProcess, input: AsyncIterable<Uint8Array> | undefined): Feeding | undefined {
+  const { stdin } = child;
+  if (!input || !stdin) return undefined;
+  const source = Readable.from(input, { objectMode: false });
+  let failure: unknown;
+  const stop = () => {
+    source.unpipe(stdin);
+    source.destroy();
+    stdin.end();
+  };
+  source.on("error", (error) => {
+    failure = error;
+    stop();
+  });
+  // A process that ends early breaks the pipe; why it ended is in its exit, not here.
+  stdin.on("error", () => source.destroy());
+  source.pipe(stdin);
+  return {
+    get failure() {
+      return failure;
+    },
+    stop,
+  };
+}
+
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, 10);
+  } catch {
+    // It ended already, or the system does not let us; both do no harm.
+  }
+}
+
+function stopped(): RoomtapError {
+  return new RoomtapError("ffmpeg-failed", "ffmpeg was stopped");
+}
+
+/** The error of a run that failed. `lastLine`: what ffmpeg complained of at the end. */
+function failed(end: End, lastLine: string | undefined): RoomtapError {
+  if (end.error) {
+    return new RoomtapError("ffmpeg-failed", `ffmpeg did not start: ${end.error.message}`, {
+      cause: end.error,
+    });
+  }
+  // Without the names of the parts of ffmpeg before it.
+  const words = lastLine?.replace(/^(\[[^\]]*\] ?)+/, "").trim() || "it said nothing";
+  const message = `ffmpeg ended with ${end.signal ?? `code ${end.code}`}: ${words.slice(0, MAX_WORDS)}`;
+  if (words.includes("No space left on device")) {
+    return new RoomtapError("disk-full", message, {
+      hint: "free space, or choose another directory with --out",
+    });
+  }
+  return new RoomtapError("ffmpeg-failed", message, {
+    hint: "run again with another ffmpeg (--ffmpeg) to see whether it is the build",
+  });
 }
