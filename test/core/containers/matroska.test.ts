@@ -1,92 +1,22 @@
-import { BufferSource, EncodedPacketSink, Input, MATROSKA, WEBM } from "mediabunny";
+import { BufferSource, EncodedPacketSink, Input, WEBM } from "mediabunny";
 import { describe, expect, test } from "vitest";
-import { opusHead } from "../../../src/core/codecs/opus-packet.ts";
 import { sizeBytes, uint, voidElement } from "../../../src/core/containers/matroska/ebml.ts";
-import { type MatroskaEvent, MatroskaReader } from "../../../src/core/containers/matroska/reader.ts";
+import { MatroskaReader } from "../../../src/core/containers/matroska/reader.ts";
 import { MatroskaScanner } from "../../../src/core/containers/matroska/scan.ts";
-import type { MatroskaTrack } from "../../../src/core/containers/matroska/track.ts";
-import { type FilePatch, MatroskaWriter } from "../../../src/core/containers/matroska/writer.ts";
+import { MatroskaWriter } from "../../../src/core/containers/matroska/writer.ts";
 import { randomInt, seededRandom } from "../../../src/core/random.ts";
-
-const video: MatroskaTrack = {
-  number: 1,
-  kind: "video",
-  codecId: "V_VP8",
-  width: 640,
-  height: 360,
-  defaultDurationNs: 33_333_333,
-};
-const audio: MatroskaTrack = {
-  number: 2,
-  kind: "audio",
-  codecId: "A_OPUS",
-  codecPrivate: opusHead({ channels: 2 }),
-  sampleRate: 48_000,
-  channels: 2,
-  seekPreRollNs: 80_000_000,
-};
-
-/** A file in memory that takes patches like a disk does. */
-class MemoryFile {
-  bytes = new Uint8Array(0);
-
-  apply(patches: readonly FilePatch[]): void {
-    for (const p of patches) {
-      const end = p.at + p.bytes.length;
-      if (end > this.bytes.length) {
-        const grown = new Uint8Array(end);
-        grown.set(this.bytes);
-        this.bytes = grown;
-      }
-      this.bytes.set(p.bytes, p.at);
-    }
-  }
-}
-
-const keyframe = (n: number) => Uint8Array.of(0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01, n & 0xff, n >> 8);
-const delta = (n: number) => Uint8Array.of(0x11, 0, 0, n & 0xff, n >> 8, 7);
-const sound = (n: number) => Uint8Array.of(0xfc, n & 0xff, n >> 8, 1, 2, 3);
-
-/** Writes `seconds` of 25 frames and 50 packets a second with a keyframe every two seconds. */
-function write(seconds: number, o: { tracks?: MatroskaTrack[]; finish?: boolean } = {}) {
-  const file = new MemoryFile();
-  const tracks = o.tracks ?? [video, audio];
-  const writer = new MatroskaWriter(tracks.includes(video) ? "webm" : "matroska", tracks);
-  file.apply([writer.header()]);
-  for (let t = 0; t < seconds * 1000; t += 20) {
-    if (tracks.includes(audio)) file.apply(writer.block(2, t, 20, true, sound(t / 20)));
-    if (tracks.includes(video) && t % 40 === 0) {
-      const n = t / 40;
-      file.apply(writer.block(1, t, 40, n % 50 === 0, n % 50 === 0 ? keyframe(n) : delta(n)));
-    }
-  }
-  if (o.finish !== false) file.apply(writer.finish());
-  return { file, writer };
-}
-
-async function readBack(bytes: Uint8Array) {
-  const input = new Input({ formats: [WEBM, MATROSKA], source: new BufferSource(bytes) });
-  const tracks = [];
-  for (const t of await input.getTracks()) {
-    const packets = [];
-    for await (const p of new EncodedPacketSink(t).packets()) packets.push(p);
-    tracks.push({ track: t, packets });
-  }
-  return { input, tracks, duration: await input.computeDuration() };
-}
-
-function events(bytes: Uint8Array, random = seededRandom(1), piece = 4096): MatroskaEvent[] {
-  const reader = new MatroskaReader();
-  const out: MatroskaEvent[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const n = 1 + randomInt(random, piece);
-    out.push(...reader.push(bytes.slice(at, at + n)));
-    at += n;
-  }
-  return [...out, ...reader.end()];
-}
-
-const blocks = (list: readonly MatroskaEvent[]) => list.filter((e) => e.t === "block");
+import {
+  audioTrack as audio,
+  blocksOf as blocks,
+  delta,
+  readEvents as events,
+  keyframe,
+  MemoryFile,
+  readBack,
+  sound,
+  videoTrack as video,
+  writeFile as write,
+} from "../../support/matroska.ts";
 
 describe("a finished file", () => {
   test("holds every packet at its time, for an independent reader", async () => {
@@ -137,7 +67,8 @@ test("a track that comes later is written into the space left in the header", as
   const rewritten = writer.rewrite([audio, video]);
   expect(rewritten.bytes.length).toBe(length);
   file.apply([rewritten]);
-  for (let t = 3000; t < 6000; t += 40) file.apply(writer.block(1, t, 40, t % 1000 === 0, t % 1000 === 0 ? keyframe(t) : delta(t)));
+  for (let t = 3000; t < 6000; t += 40)
+    file.apply(writer.block(1, t, 40, t % 1000 === 0, t % 1000 === 0 ? keyframe(t) : delta(t)));
   file.apply(writer.finish());
   const { tracks } = await readBack(file.bytes);
   expect(tracks.map((t) => t.packets.length).sort()).toEqual([150, 75].sort());
@@ -148,7 +79,8 @@ test("blocks further apart than 16 bits of milliseconds get a cluster of their o
   const writer = new MatroskaWriter("matroska", [video]);
   file.apply([writer.header()]);
   const times = [0, 40, 40_000, 72_766, 72_700, 200_000];
-  for (const [i, t] of times.entries()) file.apply(writer.block(1, t, 40, i === 0, i === 0 ? keyframe(0) : delta(i)));
+  for (const [i, t] of times.entries())
+    file.apply(writer.block(1, t, 40, i === 0, i === 0 ? keyframe(0) : delta(i)));
   file.apply(writer.finish());
   expect(blocks(events(file.bytes)).map((b) => b.timeMs)).toEqual(times);
 });
@@ -177,7 +109,12 @@ test("the reader sees the same whatever the pieces are that it gets", () => {
   const { file } = write(5);
   const whole = events(file.bytes, seededRandom(1), 1_000_000);
   expect(blocks(whole).length).toBe(375);
-  for (const [seed, piece] of [[2, 1], [3, 7], [4, 100], [5, 5000]] as const) {
+  for (const [seed, piece] of [
+    [2, 1],
+    [3, 7],
+    [4, 100],
+    [5, 5000],
+  ] as const) {
     expect(events(file.bytes, seededRandom(seed), piece)).toEqual(whole);
   }
 });
@@ -185,7 +122,13 @@ test("the reader sees the same whatever the pieces are that it gets", () => {
 describe("an interrupted file", () => {
   const { file } = write(6, { finish: false });
   const random = seededRandom(9);
-  const cuts = [5000, 6000, file.bytes.length - 1, file.bytes.length, ...Array.from({ length: 30 }, () => 4300 + randomInt(random, file.bytes.length - 4300))];
+  const cuts = [
+    5000,
+    6000,
+    file.bytes.length - 1,
+    file.bytes.length,
+    ...Array.from({ length: 30 }, () => 4300 + randomInt(random, file.bytes.length - 4300)),
+  ];
 
   test.each(cuts)("cut at octet %i is completed at its last whole block and plays", async (cut) => {
     const torn = file.bytes.slice(0, cut);

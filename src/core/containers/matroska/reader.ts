@@ -47,7 +47,10 @@ export class MatroskaReader {
   #cluster: { at: number; end: number | undefined } | undefined;
   /** A block whose last octets have not come yet: it counts when it is whole. */
   #pending: MatroskaEvent | undefined;
-  #group: { end: number; block: Extract<MatroskaEvent, { t: "block" }> | undefined } | undefined;
+  /** `refers`: to another block. It may be said before the block or behind it. */
+  #group:
+    | { end: number; refers: boolean; block: Extract<MatroskaEvent, { t: "block" }> | undefined }
+    | undefined;
   readonly #events: MatroskaEvent[] = [];
 
   /** The file is not Matroska, or broken from here on. */
@@ -113,7 +116,7 @@ export class MatroskaReader {
         return this.#consume(length + size);
       }
       case Id.ReferenceBlock:
-        if (this.#group?.block) this.#group.block = { ...this.#group.block, keyframe: false };
+        if (this.#group) this.#group.refers = true;
         return this.#consume(length + size);
       default:
         return this.#consume(length + size);
@@ -124,16 +127,16 @@ export class MatroskaReader {
     if (id === Id.Cluster) this.#cluster = { at: this.#at, end };
     if (id === Id.BlockGroup) {
       if (end === undefined) return this.#fail();
-      this.#group = { end, block: undefined };
+      this.#group = { end, refers: false, block: undefined };
     }
     return this.#consume(length);
   }
 
   /** A block inside a group waits for the group's end: only then is known whether it refers to another. */
   #endGroup(): void {
-    const block = this.#group?.block;
+    const group = this.#group;
     this.#group = undefined;
-    if (block) this.#events.push(block);
+    if (group?.block) this.#events.push({ ...group.block, keyframe: !group.refers });
   }
 
   #small(id: number, b: Uint8Array): void {
