@@ -57,7 +57,8 @@ for (const build of builds)
         const v = await verifyRecording(await clip(codec), { ffmpeg });
         expect(v).toMatchObject({ ...whole, frames: LOOP_FRAMES, audioHolesMs: 0 });
         expect(v.numbers).toEqual(everyNumber);
-        expect(v.offset.count).toBe(10);
+        // The first flash stands where the decoder of the sound still settles.
+        expect(v.offset.count).toBe(9);
         expect(v.offset.max).toBeLessThan(1);
         expect(Math.abs(v.videoDurationMs - 10_000)).toBeLessThan(2);
       },
@@ -177,7 +178,7 @@ for (const build of builds)
       );
       const v = await verifyRecording(path, { ffmpeg });
       expect(v).toMatchObject({ missing: 10, duplicated: 0, skipped: 0, frames: LOOP_FRAMES - 10 });
-      expect(v.offset.count).toBe(10);
+      expect(v.offset.count).toBe(9);
       expect(Math.abs(v.offset.p50 + 60)).toBeLessThan(2);
       expect(v.audioHolesMs).toBeGreaterThan(350);
       expect(v.audioHolesMs).toBeLessThan(450);

@@ -64,6 +64,11 @@ export class MediaFile {
     return this.#writer.length;
   }
 
+  /** The disk is behind: frames are dropped. */
+  get full(): boolean {
+    return this.#disk.full;
+  }
+
   /** Session time at which the last block ends. */
   get endUs(): Micros {
     return micros(this.#startUs + this.#writer.endMs * 1000);
@@ -92,7 +97,7 @@ export class MediaFile {
   /** Writes a frame. False: it was dropped, as are the track's next ones until a keyframe. */
   block(number: number, time: Micros, frame: Frame): boolean {
     const isVideo = this.#tracks.find((t) => t.number === number)?.kind === "video";
-    if (this.#disk.full || (!frame.keyframe && this.#dropping.has(number))) {
+    if (this.full || (!frame.keyframe && this.#dropping.has(number))) {
       this.#dropping.add(number);
       return false;
     }

@@ -114,7 +114,8 @@ test("the seek head and the cues point at what they name", () => {
   const cues = places(bytes, [0xb7]).filter(
     (at) => at > (places(bytes, [0x1c, 0x53, 0xbb, 0x6b]).at(-1) ?? 0),
   );
-  expect(cues).toHaveLength(10);
+  // Ten pictures, and the sound that opens the file: a place for its own track and for the picture's.
+  expect(cues).toHaveLength(12);
   for (const at of cues) {
     const n = (bytes[at + 6] ?? 0) & 0x7f;
     let position = 0;
@@ -130,6 +131,33 @@ test.each([0, 3.9, 4, 11.99, 19])("a player that seeks to %d s lands on the keyf
   if (!track) throw new Error("no video");
   const packet = await new EncodedPacketSink(track).getKeyPacket(s);
   expect(packet?.timestamp).toBe(Math.floor(s / 2) * 2);
+});
+
+test("what was heard before the first picture can be sought, though players follow the picture's cues alone", () => {
+  const file = new MemoryFile();
+  const writer = new MatroskaWriter("matroska", [videoTrack, audioTrack]);
+  file.apply([writer.header()]);
+  for (let t = 0; t < 6000; t += 20) {
+    file.apply(writer.block(2, t, 20, true, sound(t)));
+    if (t >= 3000)
+      file.apply(writer.block(1, t, 20, t % 1000 === 0, t % 1000 === 0 ? keyframe(t) : delta(t)));
+  }
+  file.apply(writer.finish());
+  const { bytes } = file;
+  const from = places(bytes, [0x1c, 0x53, 0xbb, 0x6b]).at(-1) ?? 0;
+  // CueTime, and CueTrack of each place named after it.
+  const cues = new Map<number, number[]>();
+  let time = 0;
+  for (let at = from; at < bytes.length; at++) {
+    const size = (bytes[at + 1] ?? 0) & 0x7f;
+    const value = [...bytes.subarray(at + 2, at + 2 + size)].reduce((n, b) => n * 256 + b, 0);
+    if (bytes[at] === 0xb3 && size <= 4) time = value;
+    if (bytes[at] === 0xf7 && size === 1) cues.set(time, [...(cues.get(time) ?? []), value]);
+  }
+  const ofPicture = [...cues].filter(([, tracks]) => tracks.includes(videoTrack.number)).map(([at]) => at);
+  expect(ofPicture.filter((at) => at < 3000)).not.toHaveLength(0);
+  expect(ofPicture[0]).toBe(0);
+  expect(ofPicture.filter((at) => at >= 3000)).toEqual([3000, 4000, 5000]);
 });
 
 test("after thinning the cues still cover the whole file", () => {

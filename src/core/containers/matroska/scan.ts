@@ -23,6 +23,8 @@ export class MatroskaScanner {
   readonly #reader = new MatroskaReader();
   readonly #counts = new Map<number, TrackCount>();
   readonly #cues: { timeMs: number; track: number; cluster: number }[] = [];
+  /** There is a picture to seek to. */
+  #pictured = false;
   #docType = "";
   #tracks: readonly MatroskaTrack[] = [];
   #cluster: { at: number; timeMs: number; end: number | undefined; blocks: number } | undefined;
@@ -70,10 +72,11 @@ export class MatroskaScanner {
     const info = this.#tracks.find((t) => t.number === track);
     const c = this.#cluster;
     if (!info || !c) return;
-    if (
-      c.blocks++ === 0 &&
-      (info.kind === "video" ? keyframe : !this.#tracks.some((t) => t.kind === "video"))
-    ) {
+    const isVideo = info.kind === "video";
+    const first = c.blocks++ === 0;
+    this.#pictured ||= first && isVideo && keyframe;
+    // The rule by which the writer chose its cues.
+    if (first && (isVideo ? keyframe : !this.#pictured)) {
       this.#cues.push({ timeMs: c.timeMs, track, cluster: c.at });
     }
     const count = this.#counts.get(track) ?? { frames: 0, lastMs: 0 };

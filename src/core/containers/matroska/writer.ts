@@ -56,6 +56,8 @@ export class MatroskaWriter {
   #headerSpace: number | undefined;
   #cluster: { start: number; timeMs: number; blocks: number } | undefined;
   #cues: Cue[] = [];
+  /** There is a picture to seek to. */
+  #pictured = false;
   #endMs = 0;
 
   constructor(docType: "webm" | "matroska", tracks: readonly MatroskaTrack[]) {
@@ -68,7 +70,7 @@ export class MatroskaWriter {
     const w = new MatroskaWriter(docType, s.tracks);
     w.#length = s.length;
     w.#headerSpace = s.headerEnd - w.segmentStart;
-    w.#cues = [...s.cues];
+    for (const cue of s.cues) w.#addCue(cue);
     w.#endMs = s.endMs;
     if (s.openCluster !== undefined) w.#cluster = { start: s.openCluster, timeMs: 0, blocks: 1 };
     return w;
@@ -122,8 +124,9 @@ export class MatroskaWriter {
       const head = concat([idBytes(Id.Cluster), UNKNOWN_SIZE, uint(Id.Timestamp, Math.max(0, timeMs))]);
       this.#cluster = { start, timeMs: Math.max(0, timeMs), blocks: 0 };
       out.push(this.#append(head));
-      const seekable = isVideo ? keyframe : !this.#tracks.some((t) => t.kind === "video");
-      if (seekable) this.#addCue({ timeMs: this.#cluster.timeMs, track, cluster: start - this.segmentStart });
+      this.#pictured ||= isVideo && keyframe;
+      if (isVideo ? keyframe : !this.#pictured)
+        this.#addCue({ timeMs: this.#cluster.timeMs, track, cluster: start - this.segmentStart });
     }
     const cluster = this.#cluster;
     if (!cluster) return out;
@@ -141,13 +144,7 @@ export class MatroskaWriter {
   finish(): FilePatch[] {
     const out = this.#closeCluster();
     const cuesAt = this.#length - this.segmentStart;
-    const cues = this.#cues.map((c) =>
-      element(
-        Id.CuePoint,
-        uint(Id.CueTime, c.timeMs),
-        element(Id.CueTrackPositions, uint(Id.CueTrack, c.track), uint(Id.CueClusterPosition, c.cluster)),
-      ),
-    );
+    const cues = this.#cuePoints();
     if (cues.length > 0) out.push(this.#append(element(Id.Cues, ...cues)));
     const size = this.#length - this.segmentStart;
     out.push({ at: this.segmentStart - SIZE_FIELD, bytes: sizeBytes(size, SIZE_FIELD) });
@@ -177,6 +174,21 @@ export class MatroskaWriter {
     if (!c) return [];
     const sizeAt = c.start + idBytes(Id.Cluster).length;
     return [{ at: sizeAt, bytes: sizeBytes(this.#length - sizeAt - SIZE_FIELD, SIZE_FIELD) }];
+  }
+
+  /**
+   * A player seeks by the cues of the picture alone. Those of sound before a track's first picture are its cues
+   * as well: without them, everything before that picture could not be sought, the start of the file included.
+   */
+  #cuePoints(): Uint8Array[] {
+    const waiting = new Set(this.#tracks.filter((t) => t.kind === "video").map((t) => t.number));
+    return this.#cues.map((c) => {
+      waiting.delete(c.track);
+      const positions = [c.track, ...waiting].map((track) =>
+        element(Id.CueTrackPositions, uint(Id.CueTrack, track), uint(Id.CueClusterPosition, c.cluster)),
+      );
+      return element(Id.CuePoint, uint(Id.CueTime, c.timeMs), ...positions);
+    });
   }
 
   #addCue(cue: Cue): void {
