@@ -1,6 +1,4 @@
 import { readdirSync } from "node:fs";
-import { annexBToAvcc, avcDecoderConfig, parameterSetsOf } from "../../core/codecs/h264-avcc.ts";
-import { opusHead } from "../../core/codecs/opus-packet.ts";
 import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
 import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
 import type { RoomtapError } from "../../core/fault.ts";
@@ -8,11 +6,8 @@ import type { CodecName, Frame } from "../../core/frame.ts";
 import { type Micros, micros } from "../../core/time.ts";
 import { BlockWriter } from "./block-writer.ts";
 import type { FileOpened } from "./journal.ts";
+import { DEFAULT_FRAME_NS, matroskaBlock, matroskaTrack } from "./matroska-codecs.ts";
 import { isFinal } from "./output.ts";
-
-/** Thirty frames a second: only a hint to readers, the blocks carry the real times. */
-const DEFAULT_FRAME_NS = 33_333_333;
-const OPUS_PREROLL_NS = 80_000_000;
 
 /** Options of a file. */
 export type MediaFileOptions = {
@@ -77,13 +72,13 @@ export class MediaFile {
   /** A track that begins with this frame can be added: the container holds its codec, the header has room. */
   accepts(codec: CodecName, first: Frame): boolean {
     if (this.#docType === "webm" && !isFinal("webm", [codec])) return false;
-    return this.#writer.fits([...this.#tracks, describe(this.#tracks.length + 1, codec, first)]);
+    return this.#writer.fits([...this.#tracks, matroskaTrack(this.#tracks.length + 1, codec, first)]);
   }
 
   /** Adds a track, also while blocks are being written, and returns its number. */
   addTrack(codec: CodecName, first: Frame | undefined): number {
     const number = this.#tracks.length + 1;
-    this.#setTracks([...this.#tracks, describe(number, codec, first)]);
+    this.#setTracks([...this.#tracks, matroskaTrack(number, codec, first)]);
     return number;
   }
 
@@ -102,9 +97,8 @@ export class MediaFile {
       return false;
     }
     this.#dropping.delete(number);
-    const data = frame.codec === "h264" ? annexBToAvcc(frame.data) : frame.data;
     const duration = isVideo ? DEFAULT_FRAME_NS / 1e6 : (frame.duration ?? 20_000) / 1000;
-    this.#write(number, time, Math.round(duration), frame.keyframe, data);
+    this.#write(number, time, Math.round(duration), frame.keyframe, matroskaBlock(frame));
     return true;
   }
 
@@ -132,31 +126,4 @@ export class MediaFile {
     const header = this.#writer.rewrite(tracks);
     if (this.#headerWritten) this.#disk.push([header]);
   }
-}
-
-function describe(number: number, codec: CodecName, first: Frame | undefined): MatroskaTrack {
-  if (codec === "opus") {
-    return {
-      number,
-      kind: "audio",
-      codecId: "A_OPUS",
-      // Two channels whatever the packets hold: a decoder makes two of one, and senders switch at will.
-      codecPrivate: opusHead({ channels: 2 }),
-      sampleRate: 48_000,
-      channels: 2,
-      seekPreRollNs: OPUS_PREROLL_NS,
-    };
-  }
-  const video = {
-    number,
-    kind: "video" as const,
-    width: first?.width ?? 0,
-    height: first?.height ?? 0,
-    defaultDurationNs: DEFAULT_FRAME_NS,
-    ...(first?.rotation ? { rotation: first.rotation } : {}),
-  };
-  if (codec !== "h264") return { ...video, codecId: `V_${codec.toUpperCase()}` };
-  const sets = first && parameterSetsOf(first.data);
-  const config = sets && avcDecoderConfig(sets.sps, sets.pps);
-  return { ...video, codecId: "V_MPEG4/ISO/AVC", ...(config ? { codecPrivate: config } : {}) };
 }

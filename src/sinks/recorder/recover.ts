@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { type MatroskaScan, MatroskaScanner } from "../../core/containers/matroska/scan.ts";
 import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
 import { RoomtapError } from "../../core/fault.ts";
-import type { CodecName } from "../../core/frame.ts";
 import { BlockWriter, diskError } from "./block-writer.ts";
 import { type Conversion, completeFile, convertAll } from "./convert.ts";
 import { type FileOpened, type FileTrack, Journal, readJournal } from "./journal.ts";
+import { codecOfMatroska } from "./matroska-codecs.ts";
 import { TEMP_SUFFIX } from "./output.ts";
 
 const CHUNK = 1024 * 1024;
@@ -124,18 +124,9 @@ function scanFile(path: string): MatroskaScanner {
   return scanner;
 }
 
-const codecNames: Readonly<Record<string, CodecName>> = {
-  A_OPUS: "opus",
-  V_VP8: "vp8",
-  V_VP9: "vp9",
-  V_AV1: "av1",
-  "V_MPEG4/ISO/AVC": "h264",
-  "V_MPEGH/ISO/HEVC": "h265",
-};
-
 function tracksOf(scan: MatroskaScan): FileTrack[] {
   return scan.tracks.flatMap((t) => {
-    const codec = codecNames[t.codecId];
+    const codec = codecOfMatroska(t);
     if (codec === undefined) return [];
     const frames = scan.counts.get(t.number)?.frames ?? 0;
     return [
