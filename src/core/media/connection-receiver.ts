@@ -1,36 +1,27 @@
 import type { FaultCounter } from "../fault.ts";
 import { earliest } from "../machine.ts";
-import { type Random, randomInt } from "../random.ts";
-import { type DemuxFault, RtpDemuxer, type RtpRoute } from "../rtp/demux.ts";
-import { AbsSendTimeUnwrapper } from "../rtp/extension-values.ts";
-import { ExtensionUri } from "../rtp/extensions.ts";
+import type { Random } from "../random.ts";
+import { RtpDemuxer, type RtpRoute } from "../rtp/demux.ts";
 import { emptyRtpView, isRtcp, parseRtp } from "../rtp/packet.ts";
-import { RembController } from "../rtp/remb.ts";
-import { buildReceiverReport, buildReferenceTime, buildSdes, compound } from "../rtp/rtcp/build.ts";
-import { buildFir, buildNacks, buildPli, buildRemb } from "../rtp/rtcp/build-feedback.ts";
 import type { RtcpPacket } from "../rtp/rtcp/packet.ts";
 import { parseRtcp } from "../rtp/rtcp/parse.ts";
 import { RttEstimator } from "../rtp/rtt.ts";
 import { RtxUnwrapper } from "../rtp/rtx.ts";
-import { roundTripMs } from "../rtp/send/remote-view.ts";
-import { TransportFeedbackGenerator } from "../rtp/twcc.ts";
 import type { NegotiatedMedia } from "../sdp/negotiated.ts";
-import { type Millis, millis, type Ntp, ntpMid32, wallMillis, wallToNtp } from "../time.ts";
+import { type Millis, millis } from "../time.ts";
+import { CongestionFeedback } from "./congestion-feedback.ts";
 import {
   IncomingStream,
   type PlacedFrame,
   type ReceivedTrack,
   type StreamOutput,
 } from "./incoming-stream.ts";
+import { ReceiverReports } from "./receiver-reports.ts";
 import { SenderTimeline } from "./timeline.ts";
 
-/** Reception reports: about one a second, randomised as RFC 3550 section 6.3.1 asks. */
-const REPORT_MS = 1000;
 /** A stream without packets for this long leaves the reports, and after the longer time our memory. */
 const ACTIVE_MS = 5000;
 const FORGET_MS = 30_000;
-/** Never ask a sender to go below this. */
-const FLOOR_BPS = 100_000;
 /** A hostile peer cannot make us keep more streams than this. */
 const MAX_STREAMS = 64;
 
@@ -61,8 +52,9 @@ export type ReceiverStatistics = {
  * local time, and all RTCP come out.
  */
 export class ConnectionReceiver {
-  readonly #o: ReceiverOptions;
-  readonly #ssrc: number;
+  readonly #faults: FaultCounter;
+  readonly #reports: ReceiverReports;
+  readonly #congestion: CongestionFeedback;
   readonly #demux = new RtpDemuxer<NegotiatedMedia>();
   readonly #streams = new Map<number, IncomingStream>();
   readonly #timelines = new Map<string, SenderTimeline>();
@@ -70,24 +62,18 @@ export class ConnectionReceiver {
   readonly #rtt = new RttEstimator();
   readonly #rtx = new RtxUnwrapper();
   readonly #view = emptyRtpView();
-  readonly #sendTimes = new AbsSendTimeUnwrapper();
-  readonly #firs = new Map<number, number>();
   #media: readonly NegotiatedMedia[] = [];
-  #feedback: TransportFeedbackGenerator | undefined;
-  #remb: { controller: RembController; ceiling: number } | undefined;
   #out: ReceiverOutput[] = [];
-  #reportAt: Millis | undefined;
   #firstMedia: Millis | undefined;
   /** The stream that a packet went into since the last poll. */
   #touched: IncomingStream | undefined;
   /** No other stream has anything to do before; may be too early, never too late. */
   #streamsDue: Millis | undefined;
-  readonly #sdes: Uint8Array;
 
   constructor(o: ReceiverOptions) {
-    this.#o = o;
-    this.#ssrc = 1 + randomInt(o.random, 0xfffffffe);
-    this.#sdes = buildSdes(this.#ssrc, o.cname);
+    this.#faults = o.faults;
+    this.#reports = new ReceiverReports(o);
+    this.#congestion = new CongestionFeedback(this.#reports.ssrc, o.maxBitrate);
   }
 
   /** Takes over what was agreed; streams of kept m-lines go on. */
@@ -99,11 +85,9 @@ export class ConnectionReceiver {
       if (m.send?.rtx) own.add(m.send.rtx.ssrc);
       for (const s of m.remoteSsrcs) if (s.cname !== undefined) this.#cnames.set(s.ssrc, s.cname);
     }
-    this.#demux.update(
-      media.filter((m) => m.receiving),
-      own,
-    );
-    this.#configureFeedback(media.filter((m) => m.receiving));
+    const receiving = media.filter((m) => m.receiving);
+    this.#demux.update(receiving, own);
+    this.#congestion.configure(receiving);
   }
 
   /** One datagram, RTP or RTCP. `now`: when it was read. The memory belongs to the receiver. */
@@ -116,15 +100,15 @@ export class ConnectionReceiver {
     if (this.#out.length > 0) return this.#out.shift();
     const fromStreams = this.#pollStreams(now);
     if (fromStreams) return fromStreams;
-    const feedback = this.#feedback?.poll(now);
-    if (feedback) return { t: "rtcp", data: this.#withReport([feedback], undefined, now) };
-    if (this.#reportAt !== undefined && now >= this.#reportAt) return this.#report(now);
-    return undefined;
+    const feedback = this.#congestion.poll(now);
+    if (feedback) return { t: "rtcp", data: this.#reports.general(feedback) };
+    const due = this.#reports.deadline;
+    return due !== undefined && now >= due ? this.#report(now) : undefined;
   }
 
   get deadline(): Millis | undefined {
     if (this.#out.length > 0) return millis(0);
-    const due = earliest(earliest(this.#feedback?.deadline, this.#reportAt), this.#streamsDue);
+    const due = earliest(earliest(this.#congestion.deadline, this.#reports.deadline), this.#streamsDue);
     return this.#touched ? earliest(due, this.#touched.deadline) : due;
   }
 
@@ -135,8 +119,7 @@ export class ConnectionReceiver {
 
   /** The event loop stood still for `lagMs` until `now`. */
   onStall(lagMs: number, now: Millis): void {
-    this.#feedback?.onStall(lagMs, now);
-    this.#remb?.controller.onStall(lagMs, now);
+    this.#congestion.onStall(lagMs, now);
     for (const s of this.#streams.values()) s.onStall(lagMs);
   }
 
@@ -152,28 +135,26 @@ export class ConnectionReceiver {
     return {
       tracks: [...this.#streams.values()].map((s) => s.statistics()),
       rttMs: this.#rtt.measured ? this.#rtt.ms : undefined,
-      rembBps: this.#remb?.controller.estimateBps,
+      rembBps: this.#congestion.rembBps,
     };
   }
 
   #onRtp(b: Uint8Array, now: Millis): void {
     const v = this.#view;
     if (!parseRtp(b, v)) {
-      this.#o.faults.count("rtp-malformed");
+      this.#faults.count("rtp-malformed");
       return;
     }
     const octets = b.length;
     const route = this.#demux.route(v);
     const x = this.#demux.extensions;
-    if (x.transportSeq !== undefined) this.#feedback?.push(x.transportSeq, v.ssrc, now);
-    const sendMs = x.absSendTime === undefined ? undefined : this.#sendTimes.unwrap(x.absSendTime);
-    this.#remb?.controller.push(octets, sendMs, now);
+    this.#congestion.push(x, v.ssrc, octets, now);
     if (typeof route === "string") {
-      this.#fault(route);
+      this.#faults.count(route);
       return;
     }
     this.#firstMedia ??= now;
-    this.#reportAt ??= this.#nextReport(now, 0.5);
+    this.#reports.begin(now);
     const rotation = x.rotation;
     if (route.role === "media") {
       const stream = this.#stream(route, now);
@@ -232,10 +213,10 @@ export class ConnectionReceiver {
       payload,
       sender: this.#timeline(route.ssrc),
       rtt: this.#rtt,
-      faults: this.#o.faults,
+      faults: this.#faults,
     });
     if (!stream) {
-      this.#o.faults.count("payload-unsupported");
+      this.#faults.count("payload-unsupported");
       return undefined;
     }
     // Another SSRC on the same m-line takes over: what the old one still holds goes out first.
@@ -248,7 +229,7 @@ export class ConnectionReceiver {
 
   #onRtcp(b: Uint8Array, now: Millis): void {
     const parsed = parseRtcp(b);
-    if (parsed.malformed > 0) this.#o.faults.count("rtcp-malformed", parsed.malformed);
+    if (parsed.malformed > 0) this.#faults.count("rtcp-malformed", parsed.malformed);
     for (const p of parsed.packets) this.#onReport(p, now);
   }
 
@@ -267,7 +248,7 @@ export class ConnectionReceiver {
         break;
       case "xr":
         for (const d of p.dlrr) {
-          const ms = d.ssrc === this.#ssrc ? roundTripMs(ntpMid32(ntpOf(now)), d.lastRr, d.delay) : undefined;
+          const ms = this.#reports.roundTrip(d, now);
           if (ms !== undefined) this.#rtt.onEcho(ms, now);
         }
         break;
@@ -286,31 +267,15 @@ export class ConnectionReceiver {
       case "frame":
         return { t: "frame", mid: s.mid, frame: out.frame };
       case "nack":
-        return { t: "rtcp", data: this.#withReport(buildNacks(this.#ssrc, s.ssrc, out.seqs), s, now) };
+        return { t: "rtcp", data: this.#reports.nack(s, out.seqs, now) };
       case "keyframe":
-        return { t: "rtcp", data: this.#withReport([this.#keyframeRequest(s)], s, now) };
+        return { t: "rtcp", data: this.#reports.keyframeRequest(s, this.#feedbackOf(s), now) };
     }
   }
 
-  /** PLI where it was agreed; FIR, with a new number, for those who know nothing else. */
-  #keyframeRequest(s: IncomingStream): Uint8Array {
-    const feedback = this.#media
-      .find((m) => m.mid === s.mid)
-      ?.payloads.find((p) => p.payloadType === s.payloadType)?.feedback;
-    if (feedback?.includes("nack pli") !== false || !feedback.includes("ccm fir"))
-      return buildPli(this.#ssrc, s.ssrc);
-    const seq = ((this.#firs.get(s.ssrc) ?? -1) + 1) & 0xff;
-    this.#firs.set(s.ssrc, seq);
-    return buildFir(this.#ssrc, s.ssrc, seq);
-  }
-
-  /**
-   * Feedback as a compound that begins with a report on the stream it speaks of: some servers find the stream
-   * by that block alone.
-   */
-  #withReport(parts: readonly Uint8Array[], s: IncomingStream | undefined, now: Millis): Uint8Array {
-    const rr = buildReceiverReport(this.#ssrc, s ? [s.reception.peek(now)] : []);
-    return compound([rr, this.#sdes, ...parts]);
+  #feedbackOf(s: IncomingStream): readonly string[] | undefined {
+    const media = this.#media.find((m) => m.mid === s.mid);
+    return media?.payloads.find((p) => p.payloadType === s.payloadType)?.feedback;
   }
 
   #report(now: Millis): ReceiverOutput {
@@ -320,24 +285,9 @@ export class ConnectionReceiver {
       if (silent < ACTIVE_MS) active.push(s);
       else if (silent > FORGET_MS) this.#retire(s, now);
     }
-    // Without anyone to report on, the clock rests until the next packet.
-    this.#reportAt = active.length > 0 ? this.#nextReport(now, 0.5 + this.#o.random()) : undefined;
-    const blocks = active.map((s) => s.reception.report(now));
-    const video = active.filter((s) => s.kind === "video").map((s) => s.ssrc);
-    const lost = blocks.filter((b) => video.includes(b.ssrc)).map((b) => b.fractionLost / 256);
-    this.#remb?.controller.onLoss(Math.max(0, ...lost), now);
-    const parts = [
-      buildReceiverReport(this.#ssrc, blocks),
-      this.#sdes,
-      buildReferenceTime(this.#ssrc, ntpOf(now)),
-    ];
-    const bitrate = this.#remb?.controller.poll(now);
-    if (bitrate !== undefined && video.length > 0) parts.push(buildRemb(this.#ssrc, bitrate, video));
-    return { t: "rtcp", data: compound(parts) };
-  }
-
-  #nextReport(now: Millis, factor: number): Millis {
-    return millis(now + REPORT_MS * factor);
+    const lost = active.map((s) => (s.kind === "video" ? s.reception.peek(now).fractionLost / 256 : 0));
+    const remb = this.#congestion.statedWith(Math.max(0, ...lost), now);
+    return { t: "rtcp", data: this.#reports.report(active, remb, now) };
   }
 
   /** Hands out what a stream holds; it stays. */
@@ -351,6 +301,7 @@ export class ConnectionReceiver {
   #retire(s: IncomingStream, now: Millis): void {
     this.#drain(s, now);
     this.#streams.delete(s.ssrc);
+    this.#reports.forget(s.ssrc);
     if (this.#touched === s) this.#touched = undefined;
   }
 
@@ -363,29 +314,4 @@ export class ConnectionReceiver {
     this.#timelines.set(cname, made);
     return made;
   }
-
-  #configureFeedback(media: readonly NegotiatedMedia[]): void {
-    const wide = media.some(
-      (m) =>
-        [...m.extensions.values()].includes(ExtensionUri.transportCc) &&
-        m.payloads.some((p) => p.feedback.includes("transport-cc")),
-    );
-    if (wide) this.#feedback ??= new TransportFeedbackGenerator({ sender: this.#ssrc });
-    const videos = media.filter(
-      (m) => m.kind === "video" && m.payloads.some((p) => p.feedback.includes("goog-remb")),
-    );
-    const ceiling = videos.length * this.#o.maxBitrate;
-    if (ceiling === 0 || this.#remb?.ceiling === ceiling) return;
-    const controller = new RembController({ ceilingBps: ceiling, floorBps: FLOOR_BPS, transportWide: wide });
-    this.#remb = { controller, ceiling };
-  }
-
-  #fault(fault: DemuxFault): void {
-    this.#o.faults.count(fault);
-  }
-}
-
-/** Our reference clock for round trips: any will do, as long as it is always the same. */
-function ntpOf(now: Millis): Ntp {
-  return wallToNtp(wallMillis(now));
 }
