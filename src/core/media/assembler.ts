@@ -88,6 +88,11 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     return this.#deadline;
   }
 
+  /** Every packet below this number is out or given up. */
+  get head(): number {
+    return this.#next;
+  }
+
   /** Arrival of the newest packet that belongs to a keyframe. */
   get keyframePacketAt(): Millis | undefined {
     return this.#keyframePacketAt;
@@ -111,14 +116,11 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
   push(p: MediaPacket, now: Millis): void {
     if (this.#flushing) this.#restart();
     if (!this.#admit(p.extSeq, now)) return;
-    if (p.payload.length === 0) {
-      this.#ring.put(p.extSeq, Slot.padding, now);
-      return;
-    }
-    const info = this.#depacketizer.inspect(p.payload);
+    const empty = p.payload.length === 0;
+    const info = empty ? undefined : this.#depacketizer.inspect(p.payload);
     if (!info) {
-      this.stats.malformedPackets++;
-      this.#ring.put(p.extSeq, Slot.lost, now);
+      if (!empty) this.stats.malformedPackets++;
+      this.#ring.put(p.extSeq, empty ? Slot.padding : Slot.lost, now);
       return;
     }
     if (info.keyframe) this.#keyframePacketAt = p.arrival;

@@ -7,7 +7,7 @@ import type { RtcpPacket } from "../rtp/rtcp/packet.ts";
 import { parseRtcp } from "../rtp/rtcp/parse.ts";
 import { RttEstimator } from "../rtp/rtt.ts";
 import { RtxUnwrapper } from "../rtp/rtx.ts";
-import type { NegotiatedMedia } from "../sdp/negotiated.ts";
+import type { NegotiatedMedia, NegotiatedPayload } from "../sdp/negotiated.ts";
 import { type Millis, millis } from "../time.ts";
 import { CongestionFeedback } from "./congestion-feedback.ts";
 import {
@@ -62,7 +62,6 @@ export class ConnectionReceiver {
   readonly #rtt = new RttEstimator();
   readonly #rtx = new RtxUnwrapper();
   readonly #view = emptyRtpView();
-  #media: readonly NegotiatedMedia[] = [];
   #out: ReceiverOutput[] = [];
   #firstMedia: Millis | undefined;
   /** The stream that a packet went into since the last poll. */
@@ -78,7 +77,6 @@ export class ConnectionReceiver {
 
   /** Takes over what was agreed; streams of kept m-lines go on. */
   configure(media: readonly NegotiatedMedia[]): void {
-    this.#media = media;
     const own = new Set<number>();
     for (const m of media) {
       if (m.send) own.add(m.send.ssrc);
@@ -157,18 +155,20 @@ export class ConnectionReceiver {
     this.#reports.begin(now);
     const rotation = x.rotation;
     if (route.role === "media") {
-      const stream = this.#stream(route, now);
+      const payload = route.payloads.get(v.payloadType);
+      const stream = payload && this.#stream(route, payload, now);
       if (!stream) return;
-      stream.packet(v, rotation, false, now);
+      stream.packet(v, payload, rotation, false, now);
       this.#touch(stream);
       return;
     }
     const repeated = route.primarySsrc === undefined ? undefined : this.#streams.get(route.primarySsrc);
-    const payloadType = route.payloads.get(v.payloadType)?.apt;
-    if (!repeated || route.primarySsrc === undefined || payloadType === undefined) return;
-    const association = { primarySsrc: route.primarySsrc, primaryPayloadType: payloadType };
+    const apt = route.payloads.get(v.payloadType)?.apt;
+    const payload = apt === undefined ? undefined : route.payloads.get(apt);
+    if (!repeated || route.primarySsrc === undefined || !payload) return;
+    const association = { primarySsrc: route.primarySsrc, primaryPayloadType: payload.payloadType };
     if (!this.#rtx.unwrap(v, association)) return;
-    repeated.packet(v, rotation, true, now);
+    repeated.packet(v, payload, rotation, true, now);
     this.#touch(repeated);
   }
 
@@ -198,12 +198,13 @@ export class ConnectionReceiver {
     return undefined;
   }
 
-  #stream(route: RtpRoute<NegotiatedMedia>, now: Millis): IncomingStream | undefined {
+  #stream(
+    route: RtpRoute<NegotiatedMedia>,
+    payload: NegotiatedPayload,
+    now: Millis,
+  ): IncomingStream | undefined {
     const known = this.#streams.get(route.ssrc);
-    const payload = route.payloads.get(this.#view.payloadType);
-    if (known && (known.payloadType === this.#view.payloadType || payload?.codec === known.codec))
-      return known;
-    if (!payload) return undefined;
+    if (known?.accepts(payload)) return known;
     if (known) this.#retire(known, now);
     if (this.#streams.size >= MAX_STREAMS) return undefined;
     const stream = IncomingStream.create({
@@ -269,13 +270,8 @@ export class ConnectionReceiver {
       case "nack":
         return { t: "rtcp", data: this.#reports.nack(s, out.seqs, now) };
       case "keyframe":
-        return { t: "rtcp", data: this.#reports.keyframeRequest(s, this.#feedbackOf(s), now) };
+        return { t: "rtcp", data: this.#reports.keyframeRequest(s, s.payload.feedback, now) };
     }
-  }
-
-  #feedbackOf(s: IncomingStream): readonly string[] | undefined {
-    const media = this.#media.find((m) => m.mid === s.mid);
-    return media?.payloads.find((p) => p.payloadType === s.payloadType)?.feedback;
   }
 
   #report(now: Millis): ReceiverOutput {

@@ -1,5 +1,3 @@
-import type { Codec } from "../codecs/codec.ts";
-import { codecByRtpName } from "../codecs/registry.ts";
 import type { FaultCounter } from "../fault.ts";
 import type { CodecName, Frame, MediaKind, Rotation } from "../frame.ts";
 import { earliest } from "../machine.ts";
@@ -11,9 +9,10 @@ import { TimestampGuard } from "../rtp/timestamp-guard.ts";
 import type { NegotiatedPayload } from "../sdp/negotiated.ts";
 import { seqDiff, tsDiff } from "../serial.ts";
 import { type Millis, millis, type Ntp, ntpToWall } from "../time.ts";
-import type { AssembledFrame, KeyframeReason } from "./assembled-frame.ts";
-import { FrameAssembler } from "./assembler.ts";
+import type { KeyframeReason, MediaPacket } from "./assembled-frame.ts";
 import { KeyframePolicy } from "./keyframe-policy.ts";
+import { type PayloadRole, payloadRole } from "./payload-role.ts";
+import { type CodedFrame, StreamAssembler } from "./stream-assembler.ts";
 import type { SenderTimeline, TrackTimeline } from "./timeline.ts";
 
 /** A frame with its place on local time, before the session gives it its own. */
@@ -32,6 +31,9 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Frames wait this long for the first sender report, so that they start exactly in sync. */
 const START_HOLD_MS = 1500;
+/** A session that renegotiates for ever does not grow this. */
+const MAX_ROLES = 64;
+const NOTHING = new Uint8Array(0);
 
 /** Counters of one incoming SSRC. */
 export type ReceivedTrack = {
@@ -85,15 +87,19 @@ export class IncomingStream {
   readonly mid: string;
   readonly kind: MediaKind;
   readonly reception: Reception;
-  readonly #codec: Codec;
   readonly #nack: NackGenerator | undefined;
   readonly #rtt: RttEstimator;
   readonly #faults: FaultCounter;
-  readonly #assembler: FrameAssembler;
+  readonly #assembler: StreamAssembler;
+  readonly #clockRate: number;
+  /** Roles of payload types, by what was negotiated of them. */
+  readonly #roles = new Map<NegotiatedPayload, PayloadRole | undefined>();
+  #payload: NegotiatedPayload;
+  #role: PayloadRole | undefined;
   readonly #policy = new KeyframePolicy();
   readonly #timestamps: TimestampGuard;
   readonly #timeline: TrackTimeline;
-  readonly #held: AssembledFrame[] = [];
+  readonly #held: CodedFrame[] = [];
   #holdUntil: Millis | undefined;
   #started = false;
   /** Newest extended number and unwrapped timestamp of this epoch. */
@@ -109,37 +115,46 @@ export class IncomingStream {
   #height: number | undefined;
   #lastPacket: Millis | undefined;
 
-  constructor(o: StreamOptions, codec: Codec) {
+  constructor(o: StreamOptions, media: PayloadRole & { role: "media" }) {
     this.ssrc = o.ssrc;
     this.mid = o.mid;
-    this.payloadType = o.payload.payloadType;
     this.kind = o.kind;
-    this.#codec = codec;
     this.#rtt = o.rtt;
     this.#faults = o.faults;
     this.reception = new Reception(o.ssrc, o.payload.clockRate);
     this.#timestamps = new TimestampGuard(o.payload.clockRate);
     this.#nack = o.payload.feedback.includes("nack") ? new NackGenerator({ rtt: o.rtt }) : undefined;
-    this.#assembler = new FrameAssembler({ codec, fmtp: o.payload.fmtp });
+    this.#assembler = new StreamAssembler(media.codec, media.fmtp);
+    this.#clockRate = o.payload.clockRate;
+    this.#payload = o.payload;
+    this.#role = media;
     this.#timeline = o.sender.track(o.payload.clockRate);
   }
 
   /** A stream for a negotiated payload; undefined when its codec is not one of ours. */
   static create(o: StreamOptions): IncomingStream | undefined {
-    const codec = codecByRtpName(o.payload.codec);
-    return codec && new IncomingStream(o, codec);
+    const role = payloadRole(o.payload);
+    return role?.role === "media" ? new IncomingStream(o, role) : undefined;
   }
 
-  /** Payload type of its first packet. */
-  readonly payloadType: number;
-
   get codec(): CodecName {
-    return this.#codec.name;
+    return this.#assembler.codec.name;
   }
 
   /** When the last packet came; undefined: none yet. */
   get lastPacket(): Millis | undefined {
     return this.#lastPacket;
+  }
+
+  /** What the last packet was, as negotiated. */
+  get payload(): NegotiatedPayload {
+    return this.#payload;
+  }
+
+  /** False: packets of `payload` need another clock, so they are another stream. */
+  accepts(payload: NegotiatedPayload): boolean {
+    if (payload === this.#payload) return true;
+    return this.#roleOf(payload)?.role !== "media" || payload.clockRate === this.#clockRate;
   }
 
   get deadline(): Millis | undefined {
@@ -150,8 +165,18 @@ export class IncomingStream {
     return this.#frames.length > 0 ? millis(0) : earliest(machines, this.#holdUntil);
   }
 
-  /** A media packet. `recovered`: it came by retransmission. */
-  packet(v: RtpView, rotation: Rotation | undefined, recovered: boolean, now: Millis): void {
+  /** A packet of this SSRC, and what its payload type is. `recovered`: it came by retransmission. */
+  packet(
+    v: RtpView,
+    payload: NegotiatedPayload,
+    rotation: Rotation | undefined,
+    recovered: boolean,
+    now: Millis,
+  ): void {
+    if (payload !== this.#payload) {
+      this.#payload = payload;
+      this.#role = this.#roleOf(payload);
+    }
     const extSeq = recovered ? this.#recover(v.seq, now) : this.reception.push(v.seq, v.timestamp, now);
     if (extSeq === undefined) return;
     this.#lastPacket = now;
@@ -165,7 +190,8 @@ export class IncomingStream {
       this.#tsEpoch = this.#timestamps.epoch;
       this.#timeline.restart();
     }
-    this.#newest = Math.max(this.#newest, extSeq);
+    const newest = extSeq > this.#newest;
+    if (newest) this.#newest = extSeq;
     this.#newestTime = Math.max(this.#newestTime, rtpTime);
     const empty = v.payloadEnd === v.payloadOffset;
     if (!recovered) {
@@ -173,8 +199,9 @@ export class IncomingStream {
       if (!empty) this.#timeline.onPacket(rtpTime, now);
     }
     this.#bytes += v.payloadEnd - v.payloadOffset;
-    this.#assembler.push(
+    this.#assemblePacket(
       { extSeq, rtpTime, marker: v.marker, payload: payloadOf(v), arrival: now, rotation },
+      newest,
       now,
     );
     this.#policy.onPacket(this.#assembler.keyframePacketAt === now, now);
@@ -269,6 +296,24 @@ export class IncomingStream {
     return extSeq;
   }
 
+  #assemblePacket(p: MediaPacket, newest: boolean, now: Millis): void {
+    const role = this.#role;
+    if (role?.role === "media") {
+      this.#assembler.push(p, role.codec, role.fmtp, newest, now);
+      return;
+    }
+    if (!role) this.#faults.count("payload-unsupported");
+    this.#assembler.pass({ ...p, payload: NOTHING }, now);
+  }
+
+  #roleOf(payload: NegotiatedPayload): PayloadRole | undefined {
+    if (!this.#roles.has(payload)) {
+      if (this.#roles.size >= MAX_ROLES) this.#roles.clear();
+      this.#roles.set(payload, payloadRole(payload));
+    }
+    return this.#roles.get(payload);
+  }
+
   /** The sender counts afresh: what was buffered is all there will be of it. */
   #restart(now: Millis): void {
     this.#epoch = this.reception.epoch;
@@ -281,16 +326,17 @@ export class IncomingStream {
   }
 
   #assemble(now: Millis): void {
-    for (let f = this.#assembler.poll(now); f; f = this.#assembler.poll(now)) {
+    for (let c = this.#assembler.poll(now); c; c = this.#assembler.poll(now)) {
+      const f = c.frame;
       if (f.keyframe && this.kind === "video") {
         this.#policy.onKeyframe();
         this.#nack?.abandonBefore(f.firstSeq);
         this.#width = f.width ?? this.#width;
         this.#height = f.height ?? this.#height;
       }
-      if (this.#started) this.#frames.push(this.#place(f));
+      if (this.#started) this.#frames.push(this.#place(c));
       else {
-        this.#held.push(f);
+        this.#held.push(c);
         this.#holdUntil ??= millis(now + START_HOLD_MS);
         this.#release(now);
       }
@@ -311,9 +357,9 @@ export class IncomingStream {
     for (const f of this.#held.splice(0)) this.#frames.push(this.#place(f));
   }
 
-  #place(f: AssembledFrame): PlacedFrame {
+  #place({ codec, frame: f }: CodedFrame): PlacedFrame {
     const frame: Mutable<PlacedFrame> = {
-      codec: this.#codec.name,
+      codec: codec.name,
       data: f.data,
       keyframe: f.keyframe,
       local: this.#timeline.place(f.rtpTime, f.arrival),

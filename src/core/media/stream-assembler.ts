@@ -1,0 +1,135 @@
+import type { Codec } from "../codecs/codec.ts";
+import { earliest } from "../machine.ts";
+import { type Millis, millis } from "../time.ts";
+import {
+  type AssembledFrame,
+  type AssemblerStats,
+  emptyAssemblerStats,
+  type KeyframeReason,
+  type MediaPacket,
+} from "./assembled-frame.ts";
+import { FrameAssembler } from "./assembler.ts";
+
+/** Packets of the codec before may still come this long after the sender changed to another. */
+const CHANGE_HOLD_MS = 1000;
+
+/** A frame and what it is coded in. */
+export type CodedFrame = { readonly codec: Codec; readonly frame: AssembledFrame };
+
+type Lane = { readonly codec: Codec; readonly assembler: FrameAssembler };
+
+/**
+ * The assemblers of one SSRC. A sender may change its codec in the middle of the stream: packets keep their
+ * numbers, so those of the codec before are finished first, and none is fed to the wrong depacketizer.
+ */
+export class StreamAssembler {
+  #current: Lane;
+  /** The codec before, until all below `from` is out or was waited for long enough. */
+  #previous: (Lane & { from: number; until: Millis }) | undefined;
+  readonly #ended = emptyAssemblerStats();
+  #rttMs = 0;
+
+  constructor(codec: Codec, fmtp: string) {
+    this.#current = { codec, assembler: new FrameAssembler({ codec, fmtp }) };
+  }
+
+  /** What the sender uses now. */
+  get codec(): Codec {
+    return this.#current.codec;
+  }
+
+  /** See `Machine`. Valid after `poll` has returned undefined. */
+  get deadline(): Millis | undefined {
+    const p = this.#previous;
+    return p ? earliest(p.assembler.deadline, p.until) : this.#current.assembler.deadline;
+  }
+
+  /** Counters over all codecs. */
+  get stats(): Readonly<AssemblerStats> {
+    const sum = emptyAssemblerStats();
+    for (const s of [this.#ended, this.#previous?.assembler.stats, this.#current.assembler.stats])
+      if (s) add(sum, s);
+    return sum;
+  }
+
+  /** Arrival of the newest packet that belongs to a keyframe. */
+  get keyframePacketAt(): Millis | undefined {
+    return this.#current.assembler.keyframePacketAt;
+  }
+
+  takeKeyframeRequest(): KeyframeReason | undefined {
+    return this.#current.assembler.takeKeyframeRequest();
+  }
+
+  setRoundTrip(rttMs: number): void {
+    if (rttMs === this.#rttMs) return;
+    this.#rttMs = rttMs;
+    this.#current.assembler.setRoundTrip(rttMs);
+    this.#previous?.assembler.setRoundTrip(rttMs);
+  }
+
+  /** A packet of `codec`; `newest`: no packet of the stream had a higher number. */
+  push(p: MediaPacket, codec: Codec, fmtp: string, newest: boolean, now: Millis): void {
+    if (codec === this.#current.codec) {
+      // Overtaken by what first showed the change.
+      if (this.#previous && p.extSeq < this.#previous.from) this.#previous.from = p.extSeq;
+      this.#current.assembler.push(p, now);
+    } else if (codec === this.#previous?.codec && p.extSeq < this.#previous.from)
+      this.#previous.assembler.push(p, now);
+    else if (newest) {
+      this.#change(codec, fmtp, p.extSeq, now);
+      this.#current.assembler.push(p, now);
+    }
+  }
+
+  /** A packet of the stream that carries nothing for us. */
+  pass(p: MediaPacket, now: Millis): void {
+    const before = this.#previous && p.extSeq < this.#previous.from;
+    (before ? this.#previous : this.#current)?.assembler.push(p, now);
+  }
+
+  /** A missing packet will not come. */
+  giveUp(extSeq: number): void {
+    this.#previous?.assembler.giveUp(extSeq);
+    this.#current.assembler.giveUp(extSeq);
+  }
+
+  /** See `FrameAssembler.flush`. */
+  flush(): void {
+    if (this.#previous) this.#previous.until = millis(0);
+    this.#current.assembler.flush();
+  }
+
+  poll(now: Millis): CodedFrame | undefined {
+    for (let p = this.#previous; p; p = this.#previous) {
+      if (now >= p.until) p.assembler.flush();
+      const frame = p.assembler.poll(now);
+      if (frame) return { codec: p.codec, frame };
+      if (now < p.until && p.assembler.head < p.from) return undefined;
+      add(this.#ended, p.assembler.stats);
+      this.#previous = undefined;
+    }
+    const frame = this.#current.assembler.poll(now);
+    return frame && { codec: this.#current.codec, frame };
+  }
+
+  #change(codec: Codec, fmtp: string, from: number, now: Millis): void {
+    // Two changes within a second: what the first codec still holds is torn, and not worth a longer queue.
+    if (this.#previous) add(this.#ended, this.#previous.assembler.stats);
+    this.#previous = { ...this.#current, from, until: millis(now + CHANGE_HOLD_MS) };
+    const assembler = new FrameAssembler({ codec, fmtp });
+    assembler.setRoundTrip(this.#rttMs);
+    this.#current = { codec, assembler };
+  }
+}
+
+function add(sum: AssemblerStats, s: Readonly<AssemblerStats>): void {
+  sum.frames += s.frames;
+  sum.keyframes += s.keyframes;
+  sum.abandonedFrames += s.abandonedFrames;
+  sum.gatedFrames += s.gatedFrames;
+  sum.lostPackets += s.lostPackets;
+  sum.latePackets += s.latePackets;
+  sum.duplicatePackets += s.duplicatePackets;
+  sum.malformedPackets += s.malformedPackets;
+}
