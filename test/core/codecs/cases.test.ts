@@ -2,11 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Codec } from "../../../src/core/codecs/codec.ts";
 import { codecByName, codecByRtpName, codecs } from "../../../src/core/codecs/registry.ts";
 import type { CodecCase } from "./codec-case.ts";
-import { h264Cases } from "./h264.cases.ts";
-import { opusCases } from "./opus.cases.ts";
-import { vp8Cases } from "./vp8.cases.ts";
-
-const tables: Record<string, readonly CodecCase[]> = { vp8: vp8Cases, h264: h264Cases, opus: opusCases };
+import { codecTables } from "./tables.ts";
 
 function accepted(codec: Codec, c: CodecCase) {
   const depacketizer = codec.depacketizer();
@@ -14,7 +10,7 @@ function accepted(codec: Codec, c: CodecCase) {
 }
 
 describe.each(codecs.map((c) => [c.name, c] as const))("%s", (name, codec) => {
-  const cases = tables[name] ?? [];
+  const cases = codecTables[name] ?? [];
 
   it("has a table of cases", () => {
     expect(cases.length).toBeGreaterThan(5);

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { SessionDescription } from "../../../src/core/sdp/description.ts";
 import { parseSdp } from "../../../src/core/sdp/parse.ts";
 
-const folder = fileURLToPath(new URL("../../vectors/sdp/", import.meta.url));
+/** From the project's root, where all tests run, the compiled ones of `npm run fuzz` too. */
+const folder = "test/vectors/sdp/";
 
 /** Every recorded description by file name, without ".sdp" (see PROVENANCE.md there). */
 export const recorded: ReadonlyMap<string, string> = new Map(

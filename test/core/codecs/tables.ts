@@ -1,0 +1,12 @@
+import type { CodecName } from "../../../src/core/frame.ts";
+import type { CodecCase } from "./codec-case.ts";
+import { h264Cases } from "./h264.cases.ts";
+import { opusCases } from "./opus.cases.ts";
+import { vp8Cases } from "./vp8.cases.ts";
+
+/** The wire examples of every codec: what encoding, decoding, assembling and fuzzing are tested with. */
+export const codecTables: Partial<Record<CodecName, readonly CodecCase[]>> = {
+  opus: opusCases,
+  vp8: vp8Cases,
+  h264: h264Cases,
+};

@@ -1,0 +1,70 @@
+import { avcDecoderConfig } from "../../src/core/codecs/h264-avcc.ts";
+import { parsePpsIds, parseSps } from "../../src/core/codecs/h264-sps.ts";
+import { codecs } from "../../src/core/codecs/registry.ts";
+import { sets } from "../core/codecs/h264.cases.ts";
+import { codecTables } from "../core/codecs/tables.ts";
+import { type FuzzTarget, mutate, noise, pick, toHex } from "./target.ts";
+
+const MAX = 192;
+/** No picture is larger, whatever a header claims. */
+const MAX_SIDE = 65_536;
+/** Frames are joined from this many payloads at most. */
+const MAX_PARTS = 4;
+
+/** Every depacketizer, with payloads of its own and of the others. */
+export const payloadTargets: readonly FuzzTarget[] = codecs.map((codec) => ({
+  name: `payload/${codec.name}`,
+  start(random) {
+    const own = (codecTables[codec.name] ?? []).flatMap((c) => c.payloads);
+    const foreign = Object.values(codecTables).flatMap((t) => t.flatMap((c) => c.payloads));
+    const depacketizer = codec.depacketizer();
+    const parts: Uint8Array[] = [];
+    let input: Uint8Array = new Uint8Array(0);
+    return {
+      round() {
+        const dice = random();
+        if (dice < 0.05) input = noise(random, 64);
+        else input = mutate(random, pick(random, dice < 0.15 ? foreign : own), pick(random, own), MAX);
+        const info = depacketizer.inspect(input);
+        if (!info) return false;
+        if (info.start && parts.length > 0 && random() < 0.5) parts.length = 0;
+        parts.push(input);
+        const frame = depacketizer.join(parts);
+        if (parts.length >= MAX_PARTS || frame) parts.length = 0;
+        if (!frame) return false;
+        // Superframe indexes, size fields and parameter sets remembered from before are all that is added.
+        if (frame.data.length > 64 * MAX * MAX_PARTS) throw new Error(`${frame.data.length} octets came out`);
+        checkSize(frame.width, frame.height);
+        if (codec.kind === "audio" && !((frame.duration ?? 0) >= 0)) throw new Error("no duration");
+        return true;
+      },
+      last: () => toHex(input),
+    };
+  },
+}));
+
+/** H.264 parameter sets on their own: they come by signalling as well. */
+export const parameterSetTarget: FuzzTarget = {
+  name: "parameter-sets/h264",
+  start(random) {
+    const seeds = Object.values(sets);
+    let input: Uint8Array = new Uint8Array(0);
+    return {
+      round() {
+        input = mutate(random, pick(random, seeds), pick(random, seeds), MAX);
+        const sps = parseSps(input);
+        parsePpsIds(input);
+        avcDecoderConfig([input], [input]);
+        if (sps) checkSize(sps.width, sps.height);
+        return sps !== undefined;
+      },
+      last: () => toHex(input),
+    };
+  },
+};
+
+function checkSize(width: number | undefined, height: number | undefined): void {
+  for (const side of [width, height]) {
+    if (side !== undefined && !(side > 0 && side <= MAX_SIDE)) throw new Error(`size ${width}x${height}`);
+  }
+}

@@ -1,0 +1,22 @@
+import { assemblerTargets } from "./assembler.ts";
+import { matroskaTarget } from "./containers.ts";
+import { candidateTarget, descriptionTarget } from "./descriptions.ts";
+import { messageTarget } from "./messages.ts";
+import { rtcpTarget, rtpTarget } from "./packets.ts";
+import { parameterSetTarget, payloadTargets } from "./payloads.ts";
+import { receiverTarget } from "./receiver.ts";
+import type { FuzzTarget } from "./target.ts";
+
+/** Everything that strangers' bytes go into. */
+export const targets: readonly FuzzTarget[] = [
+  rtpTarget,
+  rtcpTarget,
+  ...payloadTargets,
+  parameterSetTarget,
+  ...assemblerTargets,
+  receiverTarget,
+  descriptionTarget,
+  candidateTarget,
+  messageTarget,
+  matroskaTarget,
+];
