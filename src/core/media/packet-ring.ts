@@ -63,8 +63,8 @@ export class PacketRing {
     this.#rotation = new Int16Array(this.size);
     this.#rtpTime = new Float64Array(this.size);
     this.#time = new Float64Array(this.size);
-    this.#payload = Array.from({ length: this.size }, () => NO_BYTES);
-    this.#info = Array.from({ length: this.size }, () => NO_INFO);
+    this.#payload = new Array<Uint8Array>(this.size).fill(NO_BYTES);
+    this.#info = new Array<PayloadInfo>(this.size).fill(NO_INFO);
   }
 
   state(seq: number): SlotState {

@@ -26,11 +26,12 @@ export class StreamAssembler {
   #current: Lane;
   /** The codec before, until all below `from` is out or was waited for long enough. */
   #previous: (Lane & { from: number; until: Millis }) | undefined;
-  readonly #ended = emptyAssemblerStats();
+  /** One for each codec that was ever used: a sender that changes to and fro costs no more memory. */
+  readonly #lanes = new Map<Codec, Lane>();
   #rttMs = 0;
 
   constructor(codec: Codec, fmtp: string) {
-    this.#current = { codec, assembler: new FrameAssembler({ codec, fmtp }) };
+    this.#current = this.#lane(codec, fmtp);
   }
 
   /** What the sender uses now. */
@@ -47,8 +48,7 @@ export class StreamAssembler {
   /** Counters over all codecs. */
   get stats(): Readonly<AssemblerStats> {
     const sum = emptyAssemblerStats();
-    for (const s of [this.#ended, this.#previous?.assembler.stats, this.#current.assembler.stats])
-      if (s) add(sum, s);
+    for (const lane of this.#lanes.values()) add(sum, lane.assembler.stats);
     return sum;
   }
 
@@ -64,8 +64,7 @@ export class StreamAssembler {
   setRoundTrip(rttMs: number): void {
     if (rttMs === this.#rttMs) return;
     this.#rttMs = rttMs;
-    this.#current.assembler.setRoundTrip(rttMs);
-    this.#previous?.assembler.setRoundTrip(rttMs);
+    for (const lane of this.#lanes.values()) lane.assembler.setRoundTrip(rttMs);
   }
 
   /** A packet of `codec`; `newest`: no packet of the stream had a higher number. */
@@ -106,7 +105,6 @@ export class StreamAssembler {
       const frame = p.assembler.poll(now);
       if (frame) return { codec: p.codec, frame };
       if (now < p.until && p.assembler.head < p.from) return undefined;
-      add(this.#ended, p.assembler.stats);
       this.#previous = undefined;
     }
     const frame = this.#current.assembler.poll(now);
@@ -115,11 +113,20 @@ export class StreamAssembler {
 
   #change(codec: Codec, fmtp: string, from: number, now: Millis): void {
     // Two changes within a second: what the first codec still holds is torn, and not worth a longer queue.
-    if (this.#previous) add(this.#ended, this.#previous.assembler.stats);
+    this.#previous?.assembler.flush();
     this.#previous = { ...this.#current, from, until: millis(now + CHANGE_HOLD_MS) };
-    const assembler = new FrameAssembler({ codec, fmtp });
-    assembler.setRoundTrip(this.#rttMs);
-    this.#current = { codec, assembler };
+    this.#current = this.#lane(codec, fmtp);
+    // As new, should it have been used before: nothing of that time is still to come.
+    this.#current.assembler.flush();
+  }
+
+  #lane(codec: Codec, fmtp: string): Lane {
+    const known = this.#lanes.get(codec);
+    if (known) return known;
+    const lane = { codec, assembler: new FrameAssembler({ codec, fmtp }) };
+    lane.assembler.setRoundTrip(this.#rttMs);
+    this.#lanes.set(codec, lane);
+    return lane;
   }
 }
 
