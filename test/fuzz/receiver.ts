@@ -96,6 +96,10 @@ class Life {
     this.last = this.#input();
     this.#receiver.push(this.last.slice(), millis(this.#now));
     let frames = this.#drain();
+    for (const { ssrc, numbers: n } of this.#receiver.statistics(millis(this.#now)).tracks) {
+      if (n.expected !== n.received + n.recovered + n.lost + n.pending)
+        throw new Error(`numbers of ${ssrc}: ${JSON.stringify(n)}`);
+    }
     if (--this.#left === 0) {
       this.#receiver.flush(millis(this.#now));
       frames += this.#drain();

@@ -5,6 +5,7 @@ import { NackGenerator } from "../rtp/nack.ts";
 import { payloadOf, type RtpView } from "../rtp/packet.ts";
 import { Reception } from "../rtp/reception.ts";
 import type { RttEstimator } from "../rtp/rtt.ts";
+import { type LedgerCounts, SequenceLedger } from "../rtp/sequence-ledger.ts";
 import { TimestampGuard } from "../rtp/timestamp-guard.ts";
 import type { NegotiatedPayload } from "../sdp/negotiated.ts";
 import { seqDiff, tsDiff } from "../serial.ts";
@@ -51,6 +52,8 @@ export type ReceivedTrack = {
   /** Packets restored by retransmission. */
   readonly recovered: number;
   readonly duplicates: number;
+  /** What became of every sequence number. */
+  readonly numbers: LedgerCounts;
   /** Sequence numbers asked for again, repetitions included; keyframe requests sent. */
   readonly nacks: number;
   readonly keyframeRequests: number;
@@ -96,6 +99,7 @@ export class IncomingStream {
   readonly #roles = new Map<NegotiatedPayload, PayloadRole | undefined>();
   #payload: NegotiatedPayload;
   #role: PayloadRole | undefined;
+  readonly #ledger = new SequenceLedger();
   readonly #policy = new KeyframePolicy();
   readonly #timestamps: TimestampGuard;
   readonly #timeline: TrackTimeline;
@@ -109,7 +113,6 @@ export class IncomingStream {
   #tsEpoch = 0;
   #frames: PlacedFrame[] = [];
   #bytes = 0;
-  #recovered = 0;
   #nacked = 0;
   #width: number | undefined;
   #height: number | undefined;
@@ -195,6 +198,7 @@ export class IncomingStream {
     this.#newestTime = Math.max(this.#newestTime, rtpTime);
     const empty = v.payloadEnd === v.payloadOffset;
     if (!recovered) {
+      this.#ledger.onPacket(extSeq);
       this.#nack?.push(extSeq, now);
       if (!empty) this.#timeline.onPacket(rtpTime, now);
     }
@@ -237,7 +241,10 @@ export class IncomingStream {
       }
       if (out.type === "overflow") this.#policy.push("overflow", now);
       else {
-        for (const seq of out.seqs) this.#assembler.giveUp(seq);
+        for (const seq of out.seqs) {
+          this.#assembler.giveUp(seq);
+          this.#ledger.onGiveUp(seq);
+        }
         this.#assemble(now);
       }
     }
@@ -269,7 +276,8 @@ export class IncomingStream {
       bytes: this.#bytes,
       lost: a.lostPackets,
       lostBeforeRepair: this.reception.lost,
-      recovered: this.#recovered,
+      recovered: this.#ledger.snapshot().recovered,
+      numbers: this.#ledger.snapshot(),
       duplicates: a.duplicatePackets,
       nacks: this.#nacked,
       keyframeRequests: this.#policy.sent,
@@ -288,11 +296,11 @@ export class IncomingStream {
   /** Extended number of a packet that came by retransmission; undefined: it was not missing. */
   #recover(seq: number, now: Millis): number | undefined {
     const extSeq = this.#newest + seqDiff(seq, this.#newest & 0xffff);
-    if (this.#newest < 0 || !this.#nack?.recovered(extSeq, now)) {
+    this.#nack?.recovered(extSeq, now);
+    if (extSeq > this.#newest || !this.#ledger.onRecovered(extSeq)) {
       this.#faults.count("rtp-duplicate");
       return undefined;
     }
-    this.#recovered++;
     return extSeq;
   }
 
@@ -320,6 +328,7 @@ export class IncomingStream {
     this.#assembler.flush();
     this.#assemble(now);
     this.#nack?.reset();
+    this.#ledger.onRestart();
     this.#timestamps.restart();
     this.#newest = -1;
     this.#newestTime = 0;
@@ -341,6 +350,7 @@ export class IncomingStream {
         this.#release(now);
       }
     }
+    this.#ledger.onGiveUpBefore(this.#assembler.head);
     const wanted = this.#assembler.takeKeyframeRequest();
     if (wanted !== undefined) this.#policy.push(wanted, now);
   }

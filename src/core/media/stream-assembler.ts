@@ -45,6 +45,11 @@ export class StreamAssembler {
     return p ? earliest(p.assembler.deadline, p.until) : this.#current.assembler.deadline;
   }
 
+  /** Every packet below this number is out or given up. */
+  get head(): number {
+    return (this.#previous ?? this.#current).assembler.head;
+  }
+
   /** Counters over all codecs. */
   get stats(): Readonly<AssemblerStats> {
     const sum = emptyAssemblerStats();
