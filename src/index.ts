@@ -10,6 +10,7 @@ export type {
 export { type PublishOptions, publish } from "./bot/publish.ts";
 export { type RecordedFile, type RecordOptions, type RecordResult, record } from "./bot/record.ts";
 export { type ErrorCode, ExitCode, type ExitCodeValue, RoomtapError } from "./core/fault.ts";
+export type { AnyRtcStats, StatsReport } from "./core/stats/webrtc-stats.ts";
 export { createRoomServer, type RoomServer, type RoomServerOptions } from "./server/room-server.ts";
-export type { FileTrack } from "./sinks/recorder/journal.ts";
+export type { FileTrack, ParticipantStatistics } from "./sinks/recorder/journal.ts";
 export type { Manifest, ManifestFile } from "./sinks/recorder/manifest.ts";

@@ -1,14 +1,43 @@
-import type { ReceivedTrack } from "../core/media/incoming-stream.ts";
+import type { ReceivedTrack } from "../core/media/received-track.ts";
 import type { Peer, RemoteTrack } from "../core/room.ts";
-import type { Millis } from "../core/time.ts";
+import { Histogram } from "../core/stats/histogram.ts";
+import { type InboundSnapshot, inboundStats } from "../core/stats/inbound.ts";
+import { RateMeter } from "../core/stats/rate-meter.ts";
+import type { StatsScope } from "../core/stats/scope.ts";
+import { type TransportSnapshot, transportStats } from "../core/stats/transport.ts";
+import { statsReport } from "../core/stats/webrtc-stats.ts";
+import { type Millis, type WallMillis, wallMillis } from "../core/time.ts";
 import type { LinkStatistics } from "../peer/host.ts";
+import type { ParticipantStatistics } from "../sinks/recorder/journal.ts";
 import type { ParticipantStatus, TrackStatus } from "./job.ts";
+
+/** Rates of a stream that is there now. */
+type Meters = {
+  readonly bytes: RateMeter;
+  readonly frames: RateMeter;
+  readonly jitter: Histogram;
+};
+
+/** The newest counters of a stream or a connection, and of when they are. */
+type Kept<T> = { readonly scope: StatsScope; readonly snapshot: T };
+
+/** Everything ever received from one participant, by stream and by connection. */
+type Totals = {
+  readonly streams: Map<string, Kept<InboundSnapshot> & { readonly remote: RemoteTrack }>;
+  readonly links: Map<string, Kept<TransportSnapshot>>;
+};
 
 /** Turns the receivers' counters into what people look at: rates per participant, totals for the manifest. */
 export class ParticipantMeter {
-  readonly #last = new Map<string, { at: Millis; bytes: number; bitrate: number }>();
-  /** Newest counters per participant and track, kept when the participant has gone. */
-  readonly #totals = new Map<string, Map<string, ReceivedTrack>>();
+  readonly #wallOffsetMs: number;
+  readonly #meters = new Map<string, Meters>();
+  /** Kept when the participant has gone. */
+  readonly #totals = new Map<string, Totals>();
+
+  /** `wallOffsetMs`: Unix time minus local monotonic time. */
+  constructor(wallOffsetMs: number) {
+    this.#wallOffsetMs = wallOffsetMs;
+  }
 
   /** Status of every participant now. Call about once a second. */
   measure(
@@ -19,58 +48,110 @@ export class ParticipantMeter {
     bytesOf: (participantId: string) => number,
   ): ParticipantStatus[] {
     const byPeer = new Map<string, TrackStatus[]>();
+    const here = new Set<string>();
     for (const link of links) {
+      const scope = { link: link.linkId, at: this.#wall(now) };
+      const totals = this.#totalsOf(link.peerId);
       const list = byPeer.get(link.peerId) ?? [];
-      for (const t of link.receiver.tracks) {
+      byPeer.set(link.peerId, list);
+      const { rttMs, rembBps, tracks } = link.receiver;
+      const pair = link.pair ?? totals.links.get(link.linkId)?.snapshot.pair;
+      totals.links.set(link.linkId, { scope, snapshot: { pair, rttMs, rembBps } });
+      for (const t of tracks) {
         const remote = trackOf(link.linkId, t.mid);
         if (!remote) continue;
-        this.#keep(link.peerId, `${link.linkId}/${t.mid}/${t.ssrc}`, t);
-        list.push(this.#status(now, `${link.linkId}/${t.mid}`, remote, t));
+        const key = `${link.linkId}/${t.ssrc}`;
+        here.add(key);
+        const snapshot = this.#snapshot(key, remote, t, rttMs, now);
+        totals.streams.set(key, { scope, snapshot, remote });
+        list.push(trackStatus(remote, t, snapshot, this.#metersOf(key)));
       }
-      byPeer.set(link.peerId, list);
     }
-    return peers.map((p) => ({
-      name: p.name,
-      connected: links.some((l) => l.peerId === p.id && l.state === "connected"),
-      tracks: byPeer.get(p.id) ?? [],
-      bytesOnDisk: bytesOf(p.id),
-    }));
+    for (const key of this.#meters.keys()) if (!here.has(key)) this.#meters.delete(key);
+    return peers.map((p) => {
+      const own = links.filter((l) => l.peerId === p.id);
+      const rttMs = own.find((l) => l.receiver.rttMs !== undefined)?.receiver.rttMs;
+      return {
+        name: p.name,
+        connected: own.some((l) => l.state === "connected"),
+        ...(rttMs === undefined ? {} : { rttMs }),
+        tracks: byPeer.get(p.id) ?? [],
+        bytesOnDisk: bytesOf(p.id),
+      };
+    });
   }
 
   /** Totals of everything ever measured, for the session journal. */
-  statistics(): { participantId: string; tracks: Record<string, unknown>[] }[] {
-    return [...this.#totals].map(([participantId, tracks]) => ({
+  statistics(): ParticipantStatistics[] {
+    return [...this.#totals].map(([participantId, { streams, links }]) => ({
       participantId,
-      tracks: [...tracks.values()].map((t) => ({ ...t })),
+      tracks: [...streams.values()].map(({ scope, snapshot, remote }) => ({
+        id: remote.id,
+        source: remote.source,
+        statistics: statsReport(inboundStats(scope, snapshot)),
+      })),
+      connections: [...links.values()].map((l) => statsReport(transportStats(l.scope, l.snapshot))),
     }));
   }
 
-  #keep(peerId: string, key: string, t: ReceivedTrack): void {
-    const tracks = this.#totals.get(peerId) ?? new Map<string, ReceivedTrack>();
-    tracks.set(key, t);
-    this.#totals.set(peerId, tracks);
-  }
-
-  #status(now: Millis, key: string, remote: RemoteTrack, t: ReceivedTrack): TrackStatus {
-    const last = this.#last.get(key);
-    let bitrate = last?.bitrate ?? 0;
-    if (!last || now - last.at >= 500) {
-      bitrate = last ? (8000 * Math.max(0, t.bytes - last.bytes)) / (now - last.at) : 0;
-      this.#last.set(key, { at: now, bytes: t.bytes, bitrate });
-    }
-    const expected = t.packets + t.lost;
+  #snapshot(
+    key: string,
+    remote: RemoteTrack,
+    t: ReceivedTrack,
+    rttMs: number | undefined,
+    now: Millis,
+  ): InboundSnapshot {
+    const { bytes, frames, jitter } = this.#metersOf(key);
+    bytes.sample(t.bytes, now);
+    jitter.add(t.jitterMs);
+    const { lastPacket, report, ...counters } = t;
     return {
-      id: remote.id,
-      kind: t.kind,
-      source: remote.source,
-      codec: t.codec,
-      bitrate,
-      loss: expected > 0 ? t.lost / expected : 0,
-      recovered: t.recovered,
-      keyframes: t.keyframes,
-      frames: t.frames,
-      ...(t.width === undefined ? {} : { width: t.width }),
-      ...(t.height === undefined ? {} : { height: t.height }),
+      ...counters,
+      track: remote.id,
+      lastPacketAt: lastPacket === undefined ? undefined : this.#wall(lastPacket),
+      report: report && { ...report, receivedAt: this.#wall(report.receivedAt), rttMs },
+      framesPerSecond: Math.round(frames.sample(t.frames, now)),
+      jitterP95Ms: jitter.quantile(0.95),
     };
   }
+
+  #wall(now: Millis): WallMillis {
+    return wallMillis(now + this.#wallOffsetMs);
+  }
+
+  #totalsOf(peerId: string): Totals {
+    const known = this.#totals.get(peerId);
+    if (known) return known;
+    const made: Totals = { streams: new Map(), links: new Map() };
+    this.#totals.set(peerId, made);
+    return made;
+  }
+
+  #metersOf(key: string): Meters {
+    const known = this.#meters.get(key);
+    if (known) return known;
+    const made = { bytes: new RateMeter(), frames: new RateMeter(), jitter: new Histogram() };
+    this.#meters.set(key, made);
+    return made;
+  }
+}
+
+function trackStatus(remote: RemoteTrack, t: ReceivedTrack, s: InboundSnapshot, m: Meters): TrackStatus {
+  const { expected, lost, recovered } = t.ledger;
+  return {
+    id: remote.id,
+    kind: t.kind,
+    source: remote.source,
+    codec: t.codec,
+    bitrate: 8 * m.bytes.perSecond,
+    lost,
+    loss: expected > 0 ? lost / expected : 0,
+    recovered,
+    jitterMs: t.jitterMs,
+    keyframes: t.keyframes,
+    frames: t.frames,
+    ...(t.kind === "video" && s.framesPerSecond !== undefined ? { framesPerSecond: s.framesPerSecond } : {}),
+    ...(t.width === undefined ? {} : { width: t.width }),
+    ...(t.height === undefined ? {} : { height: t.height }),
+  };
 }

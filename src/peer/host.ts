@@ -1,7 +1,7 @@
 import { type Fault, FaultCounter } from "../core/fault.ts";
 import { ConnectionReceiver, type ReceiverStatistics } from "../core/media/connection-receiver.ts";
-import type { PlacedFrame } from "../core/media/incoming-stream.ts";
 import type { MediaSender } from "../core/media/media-sender.ts";
+import type { PlacedFrame } from "../core/media/received-track.ts";
 import { type Random, randomInt } from "../core/random.ts";
 import type { IceServer, LinkState, LogLevel, RtcHost } from "../core/room.ts";
 import { type Capability, defaultCapabilities } from "../core/sdp/capabilities.ts";

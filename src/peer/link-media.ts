@@ -1,7 +1,7 @@
 import { earliest } from "../core/machine.ts";
 import type { ConnectionReceiver } from "../core/media/connection-receiver.ts";
-import type { PlacedFrame } from "../core/media/incoming-stream.ts";
 import type { MediaSender } from "../core/media/media-sender.ts";
+import type { PlacedFrame } from "../core/media/received-track.ts";
 import { isRtcp } from "../core/rtp/packet.ts";
 import type { NegotiatedMedia } from "../core/sdp/negotiated.ts";
 import type { Millis } from "../core/time.ts";

@@ -96,7 +96,7 @@ class Life {
     this.last = this.#input();
     this.#receiver.push(this.last.slice(), millis(this.#now));
     let frames = this.#drain();
-    for (const { ssrc, numbers: n } of this.#receiver.statistics(millis(this.#now)).tracks) {
+    for (const { ssrc, ledger: n } of this.#receiver.statistics(millis(this.#now)).tracks) {
       if (n.expected !== n.received + n.recovered + n.lost + n.pending)
         throw new Error(`numbers of ${ssrc}: ${JSON.stringify(n)}`);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { PlacedFrame } from "../../src/core/media/incoming-stream.ts";
+import type { PlacedFrame } from "../../src/core/media/received-track.ts";
 import { seededRandom } from "../../src/core/random.ts";
 import type { IceServer, LinkPlan, LinkState, LocalTrack } from "../../src/core/room.ts";
 import { isRtcp } from "../../src/core/rtp/packet.ts";

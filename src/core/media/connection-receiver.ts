@@ -10,13 +10,9 @@ import { RtxUnwrapper } from "../rtp/rtx.ts";
 import type { NegotiatedMedia, NegotiatedPayload } from "../sdp/negotiated.ts";
 import { type Millis, millis } from "../time.ts";
 import { CongestionFeedback } from "./congestion-feedback.ts";
-import {
-  IncomingStream,
-  type PlacedFrame,
-  type ReceivedTrack,
-  type StreamOutput,
-} from "./incoming-stream.ts";
-import { ReceiverReports } from "./receiver-reports.ts";
+import { IncomingStream, type StreamOutput } from "./incoming-stream.ts";
+import type { PlacedFrame, ReceivedTrack } from "./received-track.ts";
+import { needsFir, ReceiverReports } from "./receiver-reports.ts";
 import { SenderTimeline } from "./timeline.ts";
 
 /** A stream without packets for this long leaves the reports, and after the longer time our memory. */
@@ -153,12 +149,11 @@ export class ConnectionReceiver {
     }
     this.#firstMedia ??= now;
     this.#reports.begin(now);
-    const rotation = x.rotation;
     if (route.role === "media") {
       const payload = route.payloads.get(v.payloadType);
       const stream = payload && this.#stream(route, payload, now);
       if (!stream) return;
-      stream.packet(v, payload, rotation, false, now);
+      stream.packet(v, payload, x, undefined, now);
       this.#touch(stream);
       return;
     }
@@ -167,8 +162,9 @@ export class ConnectionReceiver {
     const payload = apt === undefined ? undefined : route.payloads.get(apt);
     if (!repeated || route.primarySsrc === undefined || !payload) return;
     const association = { primarySsrc: route.primarySsrc, primaryPayloadType: payload.payloadType };
+    const { ssrc } = v;
     if (!this.#rtx.unwrap(v, association)) return;
-    repeated.packet(v, payload, rotation, true, now);
+    repeated.packet(v, payload, x, ssrc, now);
     this.#touch(repeated);
   }
 
@@ -210,6 +206,7 @@ export class ConnectionReceiver {
     const stream = IncomingStream.create({
       ssrc: route.ssrc,
       mid: route.mid,
+      rid: route.rid,
       kind: route.section.kind,
       payload,
       sender: this.#timeline(route.ssrc),
@@ -238,7 +235,7 @@ export class ConnectionReceiver {
     switch (p.type) {
       case "sr": {
         const stream = this.#streams.get(p.ssrc);
-        stream?.onReport(p.ntp, p.rtpTime, now);
+        stream?.onReport(p, now);
         if (stream) this.#touch(stream);
         break;
       }
@@ -269,8 +266,11 @@ export class ConnectionReceiver {
         return { t: "frame", mid: s.mid, frame: out.frame };
       case "nack":
         return { t: "rtcp", data: this.#reports.nack(s, out.seqs, now) };
-      case "keyframe":
-        return { t: "rtcp", data: this.#reports.keyframeRequest(s, s.payload.feedback, now) };
+      case "keyframe": {
+        const fir = needsFir(s.payload.feedback);
+        if (fir) s.onFir();
+        return { t: "rtcp", data: this.#reports.keyframeRequest(s, fir, now) };
+      }
     }
   }
 

@@ -1,26 +1,24 @@
 import type { FaultCounter } from "../fault.ts";
-import type { CodecName, Frame, MediaKind, Rotation } from "../frame.ts";
+import type { CodecName, MediaKind } from "../frame.ts";
 import { earliest } from "../machine.ts";
+import type { PacketExtensions } from "../rtp/extension-map.ts";
 import { NackGenerator } from "../rtp/nack.ts";
 import { payloadOf, type RtpView } from "../rtp/packet.ts";
 import { Reception } from "../rtp/reception.ts";
+import type { SenderReport } from "../rtp/rtcp/packet.ts";
 import type { RttEstimator } from "../rtp/rtt.ts";
-import { type LedgerCounts, SequenceLedger } from "../rtp/sequence-ledger.ts";
+import { SequenceLedger } from "../rtp/sequence-ledger.ts";
 import { TimestampGuard } from "../rtp/timestamp-guard.ts";
 import type { NegotiatedPayload } from "../sdp/negotiated.ts";
 import { seqDiff, tsDiff } from "../serial.ts";
-import { type Millis, millis, type Ntp, ntpToWall } from "../time.ts";
+import { type Millis, millis, ntpToWall } from "../time.ts";
 import type { KeyframeReason, MediaPacket } from "./assembled-frame.ts";
 import { KeyframePolicy } from "./keyframe-policy.ts";
 import { type PayloadRole, payloadRole } from "./payload-role.ts";
+import type { PlacedFrame, ReceivedTrack } from "./received-track.ts";
 import { type CodedFrame, StreamAssembler } from "./stream-assembler.ts";
+import { StreamCounters } from "./stream-counters.ts";
 import type { SenderTimeline, TrackTimeline } from "./timeline.ts";
-
-/** A frame with its place on local time, before the session gives it its own. */
-export type PlacedFrame = Omit<Frame, "time"> & {
-  /** Local monotonic time of the moment the frame shows. */
-  readonly local: Millis;
-};
 
 /** What a stream wants done. */
 export type StreamOutput =
@@ -36,44 +34,12 @@ const START_HOLD_MS = 1500;
 const MAX_ROLES = 64;
 const NOTHING = new Uint8Array(0);
 
-/** Counters of one incoming SSRC. */
-export type ReceivedTrack = {
-  readonly mid: string;
-  readonly ssrc: number;
-  readonly kind: MediaKind;
-  readonly codec: CodecName;
-  /** Primary packets, without retransmissions. */
-  readonly packets: number;
-  /** Payload octets. */
-  readonly bytes: number;
-  /** Packets that never came, after repair; and those missing before it. */
-  readonly lost: number;
-  readonly lostBeforeRepair: number;
-  /** Packets restored by retransmission. */
-  readonly recovered: number;
-  readonly duplicates: number;
-  /** What became of every sequence number. */
-  readonly numbers: LedgerCounts;
-  /** Sequence numbers asked for again, repetitions included; keyframe requests sent. */
-  readonly nacks: number;
-  readonly keyframeRequests: number;
-  readonly frames: number;
-  readonly keyframes: number;
-  readonly abandonedFrames: number;
-  readonly gatedFrames: number;
-  readonly jitterMs: number;
-  /** Sender reports place it; false: arrival times do. */
-  readonly synchronized: boolean;
-  readonly timelineRestarts: number;
-  /** Pixels of the last keyframe. */
-  readonly width?: number;
-  readonly height?: number;
-};
-
 /** Options of a stream. */
 export type StreamOptions = {
   readonly ssrc: number;
   readonly mid: string;
+  /** Simulcast layer. */
+  readonly rid?: string | undefined;
   readonly kind: MediaKind;
   readonly payload: NegotiatedPayload;
   readonly sender: SenderTimeline;
@@ -88,8 +54,10 @@ export type StreamOptions = {
 export class IncomingStream {
   readonly ssrc: number;
   readonly mid: string;
+  readonly rid: string | undefined;
   readonly kind: MediaKind;
   readonly reception: Reception;
+  readonly #counters = new StreamCounters();
   readonly #nack: NackGenerator | undefined;
   readonly #rtt: RttEstimator;
   readonly #faults: FaultCounter;
@@ -112,15 +80,11 @@ export class IncomingStream {
   #epoch = 0;
   #tsEpoch = 0;
   #frames: PlacedFrame[] = [];
-  #bytes = 0;
-  #nacked = 0;
-  #width: number | undefined;
-  #height: number | undefined;
-  #lastPacket: Millis | undefined;
 
   constructor(o: StreamOptions, media: PayloadRole & { role: "media" }) {
     this.ssrc = o.ssrc;
     this.mid = o.mid;
+    this.rid = o.rid;
     this.kind = o.kind;
     this.#rtt = o.rtt;
     this.#faults = o.faults;
@@ -146,7 +110,7 @@ export class IncomingStream {
 
   /** When the last packet came; undefined: none yet. */
   get lastPacket(): Millis | undefined {
-    return this.#lastPacket;
+    return this.#counters.lastPacket;
   }
 
   /** What the last packet was, as negotiated. */
@@ -168,21 +132,26 @@ export class IncomingStream {
     return this.#frames.length > 0 ? millis(0) : earliest(machines, this.#holdUntil);
   }
 
-  /** A packet of this SSRC, and what its payload type is. `recovered`: it came by retransmission. */
+  /**
+   * A packet of this SSRC, what its payload type is, and its header extensions. `rtx`: the SSRC that it came on,
+   * when it is a retransmission.
+   */
   packet(
     v: RtpView,
     payload: NegotiatedPayload,
-    rotation: Rotation | undefined,
-    recovered: boolean,
+    x: PacketExtensions,
+    rtx: number | undefined,
     now: Millis,
   ): void {
     if (payload !== this.#payload) {
       this.#payload = payload;
       this.#role = this.#roleOf(payload);
     }
+    const recovered = rtx !== undefined;
     const extSeq = recovered ? this.#recover(v.seq, now) : this.reception.push(v.seq, v.timestamp, now);
     if (extSeq === undefined) return;
-    this.#lastPacket = now;
+    this.#counters.onPacket(v, rtx, now);
+    if (x.audioLevel !== undefined) this.#counters.audioLevel = x.audioLevel;
     if (this.reception.epoch !== this.#epoch) this.#restart(now);
     const rtpTime = this.#timestamps.accept(v.timestamp, now);
     if (rtpTime === undefined) {
@@ -202,9 +171,8 @@ export class IncomingStream {
       this.#nack?.push(extSeq, now);
       if (!empty) this.#timeline.onPacket(rtpTime, now);
     }
-    this.#bytes += v.payloadEnd - v.payloadOffset;
     this.#assemblePacket(
-      { extSeq, rtpTime, marker: v.marker, payload: payloadOf(v), arrival: now, rotation },
+      { extSeq, rtpTime, marker: v.marker, payload: payloadOf(v), arrival: now, rotation: x.rotation },
       newest,
       now,
     );
@@ -213,8 +181,10 @@ export class IncomingStream {
   }
 
   /** A sender report of this SSRC. */
-  onReport(ntp: Ntp, rtpTime: number, now: Millis): void {
+  onReport(r: SenderReport, now: Millis): void {
+    const { ntp, rtpTime } = r;
     this.reception.onSenderReport(ntp, now);
+    this.#counters.onReport(r, now);
     if (ntp.seconds === 0 && ntp.fraction === 0) return;
     if (this.#newest < 0) return;
     const unwrapped = this.#newestTime + tsDiff(rtpTime, (this.#newestTime % 0x1_0000_0000) | 0);
@@ -236,7 +206,8 @@ export class IncomingStream {
     this.#assembler.setRoundTrip(this.#rtt.ms);
     for (let out = this.#nack?.poll(now); out; out = this.#nack?.poll(now)) {
       if (out.type === "nack") {
-        this.#nacked += out.seqs.length;
+        this.#counters.nackPackets++;
+        this.#counters.nacks += out.seqs.length;
         return { t: "nack", seqs: out.seqs };
       }
       if (out.type === "overflow") this.#policy.push("overflow", now);
@@ -267,30 +238,49 @@ export class IncomingStream {
   /** Counters so far. */
   statistics(): ReceivedTrack {
     const a = this.#assembler.stats;
+    const c = this.#counters;
+    const { ssrc } = c.rtx;
+    const ledger = this.#ledger.snapshot();
     return {
       mid: this.mid,
+      ...(this.rid === undefined ? {} : { rid: this.rid }),
       ssrc: this.ssrc,
       kind: this.kind,
       codec: this.codec,
+      format: this.#payload,
       packets: this.reception.received,
-      bytes: this.#bytes,
-      lost: a.lostPackets,
       lostBeforeRepair: this.reception.lost,
-      recovered: this.#ledger.snapshot().recovered,
-      numbers: this.#ledger.snapshot(),
-      duplicates: a.duplicatePackets,
-      nacks: this.#nacked,
-      keyframeRequests: this.#policy.sent,
-      frames: a.frames,
-      keyframes: a.keyframes,
-      abandonedFrames: a.abandonedFrames,
-      gatedFrames: a.gatedFrames,
       jitterMs: this.reception.jitterMs,
+      bytes: c.bytes,
+      headerBytes: c.headerBytes,
+      ...(ssrc === undefined ? {} : { rtx: { ...c.rtx, ssrc } }),
+      ...(c.lastPacket === undefined ? {} : { lastPacket: c.lastPacket }),
+      ledger,
+      recovered: ledger.recovered,
+      lost: a.lostPackets,
+      duplicates: a.duplicatePackets,
+      nackPackets: c.nackPackets,
+      nacks: c.nacks,
+      keyframeRequests: this.#policy.sent,
+      firs: c.firs,
+      frames: a.frames,
+      gatedFrames: a.gatedFrames,
+      abandonedFrames: a.abandonedFrames,
+      keyframes: a.keyframes,
+      multiPacketFrames: c.multiPacketFrames,
+      freezes: c.freezes,
+      ...(c.width === undefined ? {} : { width: c.width }),
+      ...(c.height === undefined ? {} : { height: c.height }),
+      ...(c.audioLevel === undefined ? {} : { audioLevel: c.audioLevel }),
       synchronized: this.#timeline.synchronized,
       timelineRestarts: this.#timeline.restarts,
-      ...(this.#width === undefined ? {} : { width: this.#width }),
-      ...(this.#height === undefined ? {} : { height: this.#height }),
+      ...(c.report ? { report: c.report } : {}),
     };
+  }
+
+  /** The keyframe request that was asked for went out as FIR. */
+  onFir(): void {
+    this.#counters.firs++;
   }
 
   /** Extended number of a packet that came by retransmission; undefined: it was not missing. */
@@ -337,11 +327,10 @@ export class IncomingStream {
   #assemble(now: Millis): void {
     for (let c = this.#assembler.poll(now); c; c = this.#assembler.poll(now)) {
       const f = c.frame;
+      this.#counters.onFrame(f, now);
       if (f.keyframe && this.kind === "video") {
         this.#policy.onKeyframe();
         this.#nack?.abandonBefore(f.firstSeq);
-        this.#width = f.width ?? this.#width;
-        this.#height = f.height ?? this.#height;
       }
       if (this.#started) this.#frames.push(this.#place(c));
       else {

@@ -62,10 +62,9 @@ export class ReceiverReports {
     return this.#on(s, buildNacks(this.ssrc, s.ssrc, seqs), now);
   }
 
-  /** A keyframe request: PLI where it was agreed; FIR, with a new number, for those who know nothing else. */
-  keyframeRequest(s: ReportedStream, feedback: readonly string[] | undefined, now: Millis): Uint8Array {
-    const firOnly = feedback && !feedback.includes("nack pli") && feedback.includes("ccm fir");
-    if (!firOnly) return this.#on(s, [buildPli(this.ssrc, s.ssrc)], now);
+  /** A keyframe request: a PLI, or an FIR with a new number. */
+  keyframeRequest(s: ReportedStream, fir: boolean, now: Millis): Uint8Array {
+    if (!fir) return this.#on(s, [buildPli(this.ssrc, s.ssrc)], now);
     const seq = ((this.#firs.get(s.ssrc) ?? -1) + 1) & 0xff;
     this.#firs.set(s.ssrc, seq);
     return this.#on(s, [buildFir(this.ssrc, s.ssrc, seq)], now);
@@ -94,6 +93,11 @@ export class ReceiverReports {
   #on(s: ReportedStream, parts: readonly Uint8Array[], now: Millis): Uint8Array {
     return compound([buildReceiverReport(this.ssrc, [s.reception.peek(now)]), this.#sdes, ...parts]);
   }
+}
+
+/** FIR is for those who agreed to it and to nothing else: PLI asks for less (RFC 5104 section 3.5.1). */
+export function needsFir(feedback: readonly string[]): boolean {
+  return !feedback.includes("nack pli") && feedback.includes("ccm fir");
 }
 
 /** Our reference clock for round trips: any will do, as long as it is always the same. */
