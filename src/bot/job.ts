@@ -70,10 +70,16 @@ export type TrackStatus = {
   readonly codec: string;
   readonly width?: number;
   readonly height?: number;
+  /** Payload of the last second, bit/s. */
   readonly bitrate: number;
-  /** Packets lost for good, after repair, of those expected; 0..1. */
+  /** Frames of video in the last second. */
+  readonly framesPerSecond?: number;
+  /** Packets lost for good, after repair; and as a share of those expected, 0..1. */
+  readonly lost: number;
   readonly loss: number;
   readonly recovered: number;
+  /** Interarrival jitter (RFC 3550); of what we send: as the other side reports it. */
+  readonly jitterMs?: number;
   readonly keyframes: number;
   readonly frames: number;
 };
@@ -82,6 +88,8 @@ export type TrackStatus = {
 export type ParticipantStatus = {
   readonly name: string;
   readonly connected: boolean;
+  /** Round trip to where the media comes from, once measured. */
+  readonly rttMs?: number;
   readonly tracks: readonly TrackStatus[];
   readonly bytesOnDisk: number;
 };

@@ -224,10 +224,12 @@ export class PublishSession {
         source: t.kind === "audio" ? ("microphone" as const) : ("camera" as const),
         codec: t.kind === "audio" ? this.#job.audio : this.#job.video,
         bitrate: (8000 * (t.octets - last.octets)) / Math.max(1, now - last.at),
+        lost: Math.max(0, t.packetsLost ?? 0),
         loss: t.fractionLost ?? 0,
         recovered: t.retransmittedPackets,
         keyframes: t.keyframes,
         frames: t.frames,
+        ...(t.jitterMs === undefined ? {} : { jitterMs: t.jitterMs }),
       };
     });
   }

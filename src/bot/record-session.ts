@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import type { Frame } from "../core/frame.ts";
-import type { PlacedFrame } from "../core/media/incoming-stream.ts";
+import type { PlacedFrame } from "../core/media/received-track.ts";
 import type { Peer, RemoteTrack, RoomEvent, RoomSession } from "../core/room.ts";
 import { micros } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
@@ -28,7 +28,7 @@ export class RecordSession {
   readonly #report: (m: FromChild) => void;
   readonly #clock: SessionClock;
   readonly #host: PeerHost;
-  readonly #meter = new ParticipantMeter();
+  readonly #meter = new ParticipantMeter(Date.now() - monotonicNow());
   readonly #stop = new AbortController();
   readonly #skip = new AbortController();
   readonly #peers = new Map<string, Peer>();
@@ -146,6 +146,7 @@ export class RecordSession {
     await this.#host.close();
     await recorder.finish();
     for (const s of this.#meter.statistics()) journal.append({ t: "statistics", ...s });
+    journal.append({ t: "faults", counts: this.#host.faults.snapshot() });
     await recorder.convert({
       skip: this.#skip.signal,
       onProgress: (share) => {

@@ -18,8 +18,9 @@ export function renderStatus(s: StatusMessage, out: Pick<Output, "color" | "inte
   const lines = [`${mark} ${phases[s.phase]} ${formatElapsed(s.elapsedMs)}${progress}`];
   for (const p of s.participants) {
     const disk = p.bytesOnDisk > 0 ? `  ${formatBytes(p.bytesOnDisk)} on disk` : "";
+    const rtt = p.rttMs === undefined ? "" : `  rtt ${Math.round(p.rttMs)} ms`;
     lines.push(
-      `  ${paint(1, shown(p.name))}${p.connected || s.phase === "finishing" ? "" : paint(33, "  connecting")}${disk}`,
+      `  ${paint(1, shown(p.name))}${p.connected || s.phase === "finishing" ? "" : paint(33, "  connecting")}${disk}${rtt}`,
     );
     for (const t of p.tracks) lines.push(`    ${trackLine(t)}`);
   }
@@ -28,10 +29,16 @@ export function renderStatus(s: StatusMessage, out: Pick<Output, "color" | "inte
 
 function trackLine(t: TrackStatus): string {
   const size = t.width === undefined ? "" : ` ${t.width}x${t.height}`;
-  const keyframes = t.kind === "video" ? `  ${t.keyframes} keyframes` : "";
+  const fps = t.framesPerSecond === undefined ? "" : ` ${t.framesPerSecond} fps`;
+  const jitter = t.jitterMs === undefined ? "" : `  jitter ${Math.round(t.jitterMs)} ms`;
   const recovered = t.recovered > 0 ? `  ${t.recovered} recovered` : "";
-  const loss = `${(100 * t.loss).toFixed(t.loss > 0 && t.loss < 0.1 ? 1 : 0)} % lost`;
-  return `${t.source.padEnd(10)} ${shown(t.codec)}${size}  ${formatBitrate(t.bitrate)}  ${loss}${recovered}${keyframes}`;
+  return `${t.source.padEnd(10)} ${shown(t.codec)}${size}${fps}  ${formatBitrate(t.bitrate)}  ${loss(t)}${recovered}${jitter}`;
+}
+
+/** What was lost after repair: a share, and how many packets that is. */
+function loss(t: TrackStatus): string {
+  const share = `${(100 * t.loss).toFixed(t.loss > 0 && t.loss < 0.1 ? 1 : 0)} % lost`;
+  return t.lost > 0 ? `${share} (${t.lost})` : share;
 }
 
 /** One line for a pipe. */

@@ -105,8 +105,8 @@ test("rates count packets of all tracks and frames of the video over the longest
     statistics: [
       {
         tracks: [
-          { kind: "audio", packets: 500, frames: 500 },
-          { kind: "video", packets: 2000, frames: 299 },
+          { statistics: { a: { type: "inbound-rtp", packetsReceived: 500 }, c: { type: "codec" } } },
+          { statistics: { v: { type: "inbound-rtp", packetsReceived: 2000, framesReceived: 299 } } },
         ],
       },
     ],

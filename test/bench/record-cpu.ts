@@ -21,7 +21,7 @@ const BEGUN_BYTES = 100_000;
 type Session = {
   readonly files: readonly { durationMs: number; tracks: readonly { width?: number; height?: number }[] }[];
   readonly statistics: readonly {
-    tracks: readonly { kind?: unknown; packets?: unknown; frames?: unknown }[];
+    tracks: readonly { statistics: Readonly<Record<string, Readonly<Record<string, unknown>>>> }[];
   }[];
 };
 
@@ -134,20 +134,15 @@ function sessionOf(stdout: string): Session {
 /** Rates over the whole recording. */
 export function rates(s: Session): { packetsPerSecond: number; framesPerSecond: number; picture: string } {
   const seconds = Math.max(...s.files.map((f) => f.durationMs)) / 1000;
-  const tracks = s.statistics.flatMap((p) => p.tracks);
-  const sum = (of: typeof tracks, key: "packets" | "frames") =>
-    of.reduce((n, t) => n + Number(t[key] ?? 0), 0);
+  const streams = s.statistics
+    .flatMap((p) => p.tracks.flatMap((t) => Object.values(t.statistics)))
+    .filter((o) => o.type === "inbound-rtp");
+  const sum = (key: "packetsReceived" | "framesReceived") =>
+    streams.reduce((n, o) => n + Number(o[key] ?? 0), 0);
   const size = s.files.flatMap((f) => f.tracks).find((t) => t.width !== undefined);
   return {
-    packetsPerSecond: Math.round(sum(tracks, "packets") / seconds),
-    framesPerSecond: Number(
-      (
-        sum(
-          tracks.filter((t) => t.kind === "video"),
-          "frames",
-        ) / seconds
-      ).toFixed(1),
-    ),
+    packetsPerSecond: Math.round(sum("packetsReceived") / seconds),
+    framesPerSecond: Number((sum("framesReceived") / seconds).toFixed(1)),
     picture: `${size?.width ?? 0}x${size?.height ?? 0}`,
   };
 }

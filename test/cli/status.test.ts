@@ -10,8 +10,11 @@ const video: TrackStatus = {
   width: 640,
   height: 360,
   bitrate: 1_234_000,
+  framesPerSecond: 30,
+  lost: 12,
   loss: 0.0123,
   recovered: 7,
+  jitterMs: 4.6,
   keyframes: 3,
   frames: 300,
 };
@@ -21,6 +24,7 @@ const audio: TrackStatus = {
   source: "microphone",
   codec: "opus",
   bitrate: 64_000,
+  lost: 0,
   loss: 0,
   recovered: 0,
   keyframes: 0,
@@ -29,6 +33,7 @@ const audio: TrackStatus = {
 const ann: ParticipantStatus = {
   name: "Ann",
   connected: true,
+  rttMs: 41.7,
   tracks: [audio, video],
   bytesOnDisk: 2_500_000,
 };
@@ -57,9 +62,9 @@ describe("the status", () => {
   it("shows people and tracks on a terminal", () => {
     expect(renderStatus(status(), mono).split("\n")).toEqual([
       "● recording 1:05",
-      "  Ann  2.5 MB on disk",
+      "  Ann  2.5 MB on disk  rtt 42 ms",
       "    microphone opus  64 kbit/s  0 % lost",
-      "    camera     vp8 640x360  1.23 Mbit/s  1.2 % lost  7 recovered  3 keyframes",
+      "    camera     vp8 640x360 30 fps  1.23 Mbit/s  1.2 % lost (12)  7 recovered  jitter 5 ms",
     ]);
   });
 

@@ -3,6 +3,7 @@ import type { OutputFormat } from "../../bot/job.ts";
 import { type RecordResult, record } from "../../bot/record.ts";
 import { ExitCode } from "../../core/fault.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
+import { FaultLog } from "../fault-log.ts";
 import { renderStatus } from "../status.ts";
 import { formatBytes, formatElapsed, parseDuration, parseSize, shown } from "../units.ts";
 
@@ -18,6 +19,8 @@ type RecordFlags = {
   maxBitrate: number;
   ffmpeg?: string;
   json?: boolean;
+  ndjson?: boolean;
+  verbose?: boolean;
 };
 
 /** `roomtap record`. */
@@ -49,7 +52,9 @@ export function recordCommand(context: CommandContext): Command {
         .env("ROOMTAP_MAX_BITRATE"),
     )
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
-    .option("--json", "print the result as JSON on stdout")
+    .addOption(new Option("--json", "print the result as JSON on stdout").conflicts("ndjson"))
+    .option("--ndjson", "print one JSON line on stdout per status, notice and result")
+    .option("--verbose", "say what was wrong with what came in, by kind")
     .addHelpText(
       "after",
       `
@@ -65,6 +70,8 @@ Examples:
       const { out } = context;
       const stop = new AbortController();
       const skip = new AbortController();
+      const faults = flags.verbose ? new FaultLog() : undefined;
+      const event = flags.ndjson ? (e: object) => out.result(JSON.stringify(e)) : () => undefined;
       const release = onInterrupt((count) => {
         if (count === 1) stop.abort();
         else if (count === 2) skip.abort();
@@ -79,9 +86,16 @@ Examples:
           maxBitrate: flags.maxBitrate,
           stop: stop.signal,
           skip: skip.signal,
-          onStatus: (status) => out.live(() => renderStatus(status, out)),
-          onNotice: (notice) =>
-            out.line(`${notice.level === "info" ? "" : `${notice.level}: `}${notice.text}`),
+          onStatus: (status) => {
+            event(status);
+            const line = faults?.push(status.faults, performance.now());
+            if (line !== undefined) out.line(line);
+            out.live(() => renderStatus(status, out));
+          },
+          onNotice: ({ level, text }) => {
+            event({ t: "notice", level, text });
+            out.line(`${level === "info" ? "" : `${level}: `}${text}`);
+          },
           ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
           ...(flags.untilEmpty === undefined ? {} : { untilEmptyMs: flags.untilEmpty }),
           ...(flags.participant === undefined ? {} : { participant: flags.participant }),
@@ -90,7 +104,9 @@ Examples:
           ...(flags.ffmpeg === undefined ? {} : { ffmpeg: flags.ffmpeg }),
         });
         out.settle();
-        if (flags.json) out.result(JSON.stringify(result, null, 2));
+        if (faults) out.line(faults.finish());
+        if (flags.ndjson) event({ t: "result", ...result });
+        else if (flags.json) out.result(JSON.stringify(result, null, 2));
         else printResult(result, context);
         context.exit(result.exit);
       } finally {

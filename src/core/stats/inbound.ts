@@ -1,10 +1,11 @@
 import type { MediaKind } from "../frame.ts";
+import type { LedgerCounts } from "../rtp/sequence-ledger.ts";
 import { type Ntp, ntpToWall, type WallMillis } from "../time.ts";
 import { defined } from "./defined.ts";
 import { type CodecSnapshot, codecId, codecStats, type StatsScope, streamId, transportId } from "./scope.ts";
 import type { AnyRtcStats, InboundRtpStats, RemoteOutboundRtpStats } from "./webrtc-stats.ts";
 
-/** Counters of one incoming SSRC. Optional ones: not known, or not of this kind. */
+/** Counters of one incoming SSRC. Optional ones: not known, or not there. */
 export type InboundSnapshot = {
   readonly ssrc: number;
   readonly kind: MediaKind;
@@ -21,48 +22,34 @@ export type InboundSnapshot = {
   /** Payload octets of everything that was accepted, repairs included. */
   readonly bytes: number;
   /** Octets of headers, extensions and padding. */
-  readonly headerBytes?: number | undefined;
-  /** The RTX stream that repairs it, and what came on it; absent: none was agreed. */
-  readonly rtx?: { readonly ssrc?: number; readonly packets: number; readonly bytes: number } | undefined;
+  readonly headerBytes: number;
+  /** The RTX stream that repairs it, and what came on it. */
+  readonly rtx?: { readonly ssrc: number; readonly packets: number; readonly bytes: number } | undefined;
   /** Unix milliseconds. */
   readonly lastPacketAt?: WallMillis | undefined;
   /** NACK packets sent, and the sequence numbers in them. */
-  readonly nackPackets?: number | undefined;
+  readonly nackPackets: number;
   readonly nacks: number;
   /** Keyframe requests sent, and how many of them as FIR. */
   readonly keyframeRequests: number;
-  readonly firs?: number | undefined;
+  readonly firs: number;
   /** Frames passed on; whole frames that were not; frames that never were whole. */
   readonly frames: number;
   readonly gatedFrames: number;
   readonly abandonedFrames: number;
   readonly keyframes: number;
-  readonly multiPacketFrames?: number | undefined;
+  readonly multiPacketFrames: number;
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   readonly framesPerSecond?: number | undefined;
-  readonly freezes?: { readonly count: number; readonly totalMs: number } | undefined;
+  readonly freezes: { readonly count: number; readonly totalMs: number };
   /** Newest level of the audio-level extension, -dBov (RFC 6464): 0 loudest, 127 silence. */
   readonly audioLevel?: number | undefined;
-  /** Unique sequence numbers, where they are counted. */
-  readonly ledger?:
-    | {
-        readonly expected: number;
-        readonly received: number;
-        readonly recovered: number;
-        readonly lost: number;
-        readonly pending: number;
-        readonly duplicates: number;
-      }
-    | undefined;
-  /** The same from the frame assembler. */
-  readonly recovered: number;
-  readonly lost: number;
-  readonly duplicates: number;
+  /** What became of every sequence number. */
+  readonly ledger: LedgerCounts;
   readonly synchronized: boolean;
   readonly timelineRestarts: number;
   readonly jitterP95Ms?: number | undefined;
-  readonly faults?: Readonly<Record<string, number>> | undefined;
   /** What its sender says; absent before the first sender report. */
   readonly report?: SenderReportSnapshot | undefined;
 };
@@ -112,7 +99,7 @@ function inboundRtp(s: StatsScope, t: InboundSnapshot): InboundRtpStats {
     rtxSsrc: t.rtx?.ssrc,
     lastPacketReceivedTimestamp: t.lastPacketAt as number | undefined,
     nackCount: t.nackPackets,
-    pliCount: video ? t.keyframeRequests - (t.firs ?? 0) : undefined,
+    pliCount: video ? t.keyframeRequests - t.firs : undefined,
     firCount: video ? t.firs : undefined,
     framesReceived: video ? t.frames + t.gatedFrames : undefined,
     framesDropped: video ? t.gatedFrames : undefined,
@@ -120,23 +107,17 @@ function inboundRtp(s: StatsScope, t: InboundSnapshot): InboundRtpStats {
     frameWidth: video ? t.width : undefined,
     frameHeight: video ? t.height : undefined,
     framesPerSecond: video ? t.framesPerSecond : undefined,
-    freezeCount: video ? t.freezes?.count : undefined,
-    totalFreezesDuration: video && t.freezes ? t.freezes.totalMs / 1000 : undefined,
+    freezeCount: video ? t.freezes.count : undefined,
+    totalFreezesDuration: video ? t.freezes.totalMs / 1000 : undefined,
     audioLevel: !video && t.audioLevel !== undefined ? linearLevel(t.audioLevel) : undefined,
     roomtap: defined({
-      expected: t.ledger?.expected,
-      received: t.ledger?.received,
-      recovered: t.ledger?.recovered ?? t.recovered,
-      lost: t.ledger?.lost ?? t.lost,
-      pending: t.ledger?.pending,
-      duplicates: t.ledger?.duplicates ?? t.duplicates,
+      ...t.ledger,
       nackedPackets: t.nacks,
       keyframes: t.keyframes,
       framesAbandoned: t.abandonedFrames,
       synchronized: t.synchronized,
       timelineRestarts: t.timelineRestarts,
       jitterP95: t.jitterP95Ms === undefined ? undefined : t.jitterP95Ms / 1000,
-      faults: t.faults,
     }),
   });
 }

@@ -1,4 +1,5 @@
 import type { MediaKind } from "../frame.ts";
+import type { LedgerCounts } from "../rtp/sequence-ledger.ts";
 
 /**
  * Statistics under the names, units and identifiers of W3C "Identifiers for WebRTC's Statistics API": times of
@@ -21,15 +22,8 @@ export type RtpStreamStats = RtcStats & {
   readonly codecId?: string;
 };
 
-/** Our own counters of one incoming stream; `expected` = `received` + `recovered` + `lost` + `pending`. */
-export type RoomtapInboundStats = {
-  /** Sequence numbers, each counted once; see `LedgerCounts`. */
-  readonly expected?: number;
-  readonly received?: number;
-  readonly recovered: number;
-  readonly lost: number;
-  readonly pending?: number;
-  readonly duplicates: number;
+/** Our own counters of one incoming stream, with what became of every sequence number. */
+export type RoomtapInboundStats = LedgerCounts & {
   /** Sequence numbers asked for again, repetitions included. */
   readonly nackedPackets: number;
   /** Keyframes received; `keyFramesDecoded` would be a decoder's. */
@@ -41,8 +35,6 @@ export type RoomtapInboundStats = {
   readonly timelineRestarts: number;
   /** Seconds that 95 % of the measurements of `jitter` stayed below. */
   readonly jitterP95?: number;
-  /** Faults of this stream by name. */
-  readonly faults?: Readonly<Record<string, number>>;
 };
 
 /** RTCInboundRtpStreamStats with RTCReceivedRtpStreamStats. */
@@ -59,12 +51,12 @@ export type InboundRtpStats = RtpStreamStats & {
   readonly jitter: number;
   /** Payload octets; retransmissions included. */
   readonly bytesReceived: number;
-  readonly headerBytesReceived?: number;
+  readonly headerBytesReceived: number;
   readonly retransmittedPacketsReceived?: number;
   readonly retransmittedBytesReceived?: number;
   readonly rtxSsrc?: number;
   readonly lastPacketReceivedTimestamp?: number;
-  readonly nackCount?: number;
+  readonly nackCount: number;
   readonly pliCount?: number;
   readonly firCount?: number;
   /** Complete frames, whether they passed on or not. */

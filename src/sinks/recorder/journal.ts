@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } fro
 import { join } from "node:path";
 import { RoomtapError } from "../../core/fault.ts";
 import type { CodecName, MediaKind, TrackSource } from "../../core/frame.ts";
+import type { StatsReport } from "../../core/stats/webrtc-stats.ts";
 
 /** Name of the session journal inside the session directory. */
 export const JOURNAL_FILE = "journal.jsonl";
@@ -52,6 +53,20 @@ export type FileClosed = {
   readonly recovered?: true;
 };
 
+/** What was received from a participant, under the names of W3C webrtc-stats. */
+export type ParticipantStatistics = {
+  readonly participantId: string;
+  /** One entry per incoming stream (SSRC): a track has more than one after a reconnect. */
+  readonly tracks: readonly {
+    readonly id: string;
+    readonly source: TrackSource;
+    /** `inbound-rtp`, its `codec` and its sender's `remote-outbound-rtp`, as far as known. */
+    readonly statistics: StatsReport;
+  }[];
+  /** Per connection: `transport`, and the `candidate-pair` that was in use with its candidates. */
+  readonly connections: readonly StatsReport[];
+};
+
 /** One line of the session journal. The manifest is made from them. */
 export type JournalEntry =
   | {
@@ -85,11 +100,9 @@ export type JournalEntry =
       readonly toMs: number;
       readonly cause: "loss" | "silence" | "disk";
     }
-  | {
-      readonly t: "statistics";
-      readonly participantId: string;
-      readonly tracks: readonly Record<string, unknown>[];
-    }
+  | (ParticipantStatistics & { readonly t: "statistics" })
+  /** Faults of what came in during this attempt, by name. */
+  | { readonly t: "faults"; readonly counts: Readonly<Record<string, number>> }
   | { readonly t: "end"; readonly atMs: number };
 
 /** Appends to the session journal, a line at a time, so that a killed process loses nothing it said. */

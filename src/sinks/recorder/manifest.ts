@@ -2,7 +2,14 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TrackSource } from "../../core/frame.ts";
 import { diskError } from "./block-writer.ts";
-import type { FileClosed, FileFormat, FileOpened, FileTrack, JournalEntry } from "./journal.ts";
+import type {
+  FileClosed,
+  FileFormat,
+  FileOpened,
+  FileTrack,
+  JournalEntry,
+  ParticipantStatistics,
+} from "./journal.ts";
 
 /** Name of the manifest inside the session directory. */
 export const MANIFEST_FILE = "manifest.json";
@@ -37,7 +44,9 @@ export type Manifest = {
   readonly files: readonly ManifestFile[];
   readonly sizes: readonly { path: string; atMs: number; width: number; height: number }[];
   readonly gaps: readonly { path: string; kind: string; fromMs: number; toMs: number; cause: string }[];
-  readonly statistics: readonly { participantId: string; tracks: readonly Record<string, unknown>[] }[];
+  readonly statistics: readonly ParticipantStatistics[];
+  /** What was wrong with what came in, by name, over the whole session. */
+  readonly faults: Readonly<Record<string, number>>;
 };
 
 /** The manifest that a journal amounts to. */
@@ -68,7 +77,17 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
     sizes: entries.filter((e) => e.t === "size").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
     gaps: entries.filter((e) => e.t === "gap").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
     statistics: entries.filter((e) => e.t === "statistics").map(({ t: _, ...e }) => e),
+    faults: sumOfFaults(entries),
   };
+}
+
+function sumOfFaults(entries: readonly JournalEntry[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const e of entries) {
+    if (e.t !== "faults") continue;
+    for (const [name, n] of Object.entries(e.counts)) sums[name] = (sums[name] ?? 0) + n;
+  }
+  return sums;
 }
 
 function file(o: FileOpened, c: FileClosed): ManifestFile {

@@ -93,6 +93,8 @@ test("the manifest says who was there, what was written and what is missing", ()
     { t: "gap", id: "1-1", kind: "video", fromMs: 1, toMs: 2, cause: "disk" },
     { ...closed("0-1", "A.webm"), recovered: true },
     { t: "participant-left", id: "id-A", leftMs: 9 },
+    { t: "faults", counts: { "rtp-late": 2, "rtp-duplicate": 1 } },
+    { t: "faults", counts: { "rtp-late": 3 } },
   ];
   const partial = manifestOf(entries);
   expect(partial).toMatchObject({
@@ -103,6 +105,7 @@ test("the manifest says who was there, what was written and what is missing", ()
     participants: [{ id: "id-A", name: "A", joinedMs: 0, leftMs: 9 }],
     files: [{ path: "A.webm", participantId: "id-A", startMs: 250, recovered: true }],
     sizes: [{ path: "A.webm", atMs: 3, width: 1, height: 2 }],
+    faults: { "rtp-late": 5, "rtp-duplicate": 1 },
   });
   const whole = manifestOf([...entries, closed("1-1", "A-2.webm")]);
   expect(whole.complete).toBe(true);
