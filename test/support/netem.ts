@@ -61,6 +61,13 @@ export const networkProfiles = {
     reorder: { probability: 0.2, byMs: 40 },
     duplicate: 0.05,
   },
+  /** A round trip of 300 ms. */
+  far: {
+    ...perfect,
+    latencyMs: 140,
+    jitterMs: 10,
+    loss: { good: 0.01, bad: 0, toBad: 0, toGood: 1 },
+  },
 } as const satisfies Record<string, NetworkProfile>;
 
 /** Name of a profile. */

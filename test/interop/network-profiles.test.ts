@@ -1,0 +1,148 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { equalBytes } from "../../src/core/bytes.ts";
+import type { PlacedFrame } from "../../src/core/media/received-track.ts";
+import { micros } from "../../src/core/time.ts";
+import { Journal } from "../../src/sinks/recorder/journal.ts";
+import { Recorder } from "../../src/sinks/recorder/recorder.ts";
+import { groundTruthClip } from "../../src/sources/ground-truth/generate.ts";
+import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
+import { SampleStore } from "../../src/sources/sample-store.ts";
+import { type NetworkName, networkProfiles } from "../support/netem.ts";
+import { describeWith, findProgram } from "../support/requires.ts";
+import { type CallResult, virtualCall } from "../support/virtual-call.ts";
+
+/*
+ * A real clip over every emulated network, written to a file and decoded: what repair brings back in time must
+ * leave no trace, and what it does not bring back must cost the frames that need it and no others.
+ */
+
+const SECONDS = 12;
+const REPAIRED = ["nack", "nack pli", "transport-cc", "goog-remb"];
+const UNREPAIRED = ["nack pli", "transport-cc", "goog-remb"];
+const networks: readonly NetworkName[] = ["wifi", "lossy", "bursty", "reordering", "far"];
+const ffmpeg = { name: "ffmpeg", path: findProgram("ffmpeg"), install: "apt-get install ffmpeg" };
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "roomtap-networks-"));
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+describeWith("over emulated networks", [ffmpeg], () => {
+  const clips = new Map<string, SampleStore>();
+  const clip = async (codec: "vp8" | "h264") => {
+    const known = clips.get(codec);
+    if (known) return known;
+    const size = { width: 640, height: 360 };
+    const path = await groundTruthClip({ codec, size, ffmpeg: ffmpeg.path ?? "", cacheDir: dir });
+    const store = SampleStore.open(path);
+    clips.set(codec, store);
+    return store;
+  };
+  const call = async (codec: "vp8" | "h264", network: NetworkName, feedback: readonly string[]) => {
+    const store = await clip(codec);
+    return virtualCall({
+      index: store.index,
+      read: (kind, sample) => store.read(kind, sample),
+      video: codec,
+      profile: networkProfiles[network],
+      seed: 7,
+      seconds: SECONDS,
+      feedback,
+    });
+  };
+  /** Writes what came out as the recorder does, and decodes it. */
+  const recorded = async (name: string, result: CallResult) => {
+    const directory = await mkdtemp(join(dir, `${name}-`));
+    const journal = new Journal(directory);
+    const failures: unknown[] = [];
+    const recorder = new Recorder({
+      directory,
+      format: "mkv",
+      ffmpeg: "",
+      journal,
+      attempt: 0,
+      onFailure: (error) => failures.push(error),
+    });
+    const participant = { id: "p", name: "p", recorder: false };
+    recorder.addTrack({ id: "p:audio", kind: "audio", source: "microphone", participant });
+    recorder.addTrack({ id: "p:video", kind: "video", source: "camera", participant });
+    const zero = Math.min(...result.frames.map((f) => f.frame.local));
+    for (const { kind, frame } of result.frames) {
+      const { local, ...rest } = frame;
+      const time = micros(Math.round((local - zero) * 1000));
+      recorder.frame(`p:${kind}`, { ...rest, time });
+      recorder.tick(time);
+    }
+    await recorder.finish();
+    journal.close();
+    expect(failures).toEqual([]);
+    return verifyRecording(join(directory, "p.mkv"), { ffmpeg: ffmpeg.path ?? "" });
+  };
+
+  test.each(
+    (["vp8", "h264"] as const).flatMap((codec) => networks.map((network) => [codec, network] as const)),
+  )("%s over a %s network, repaired, is what it is over a clean one", async (codec, network) => {
+    const clean = await call(codec, "clean", REPAIRED);
+    const result = await call(codec, network, REPAIRED);
+    expect(result.dropped + (network === "reordering" ? 1 : 0)).toBeGreaterThan(0);
+    for (const kind of ["video", "audio"] as const) {
+      const want = framesOf(clean, kind);
+      const got = framesOf(result, kind);
+      // Nobody can know of the very last packet, should that be lost.
+      expect(got.length).toBeGreaterThanOrEqual(want.length - 1);
+      expect(got.findIndex((f, i) => !sameMedia(f, want[i]))).toBe(-1);
+    }
+    for (const t of result.tracks) expect(t.ledger.lost + t.ledger.pending).toBe(0);
+    const file = await recorded(`${codec}-${network}`, result);
+    expect(file).toMatchObject({ missing: 0, duplicated: 0, outOfOrder: 0, unreadable: 0, decodeErrors: 0 });
+    expect(file.audioHolesMs).toBe(0);
+    expect(file.offset.p95).toBeLessThan(25);
+  });
+
+  test.each(
+    (["vp8", "h264"] as const).flatMap((codec) =>
+      (["lossy", "bursty"] as const).map((network) => [codec, network] as const),
+    ),
+  )("%s over a %s network without repair lacks only what a gap made useless", async (codec, network) => {
+    const clean = framesOf(await call(codec, "clean", UNREPAIRED), "video");
+    const result = await call(codec, network, UNREPAIRED);
+    const got = framesOf(result, "video");
+    expect(got.length).toBeLessThan(clean.length);
+    expect(got.length).toBeGreaterThan(clean.length / 20);
+    const all = new Map(clean.map((f, i) => [relative(f, clean[0]), i]));
+    let last = -1;
+    for (const f of got) {
+      const i = all.get(relative(f, clean[0])) ?? -1;
+      expect(i).toBeGreaterThan(last);
+      expect(sameMedia(f, clean[i])).toBe(true);
+      // Behind a gap nothing passes before a keyframe.
+      if (i !== last + 1) expect(f.keyframe).toBe(true);
+      last = i;
+    }
+    expect(result.tracks.find((t) => t.kind === "video")?.ledger.lost).toBeGreaterThan(0);
+    const file = await recorded(`${codec}-${network}-unrepaired`, result);
+    expect(file.frames).toBe(got.length);
+    expect(file).toMatchObject({ outOfOrder: 0, unreadable: 0, decodeErrors: 0 });
+  });
+});
+
+function framesOf(result: CallResult, kind: "audio" | "video"): PlacedFrame[] {
+  return result.frames.flatMap((f) => (f.kind === kind ? [f.frame] : []));
+}
+
+/** Ticks since `first`; every call of the test sends with the same timestamps. */
+function relative(f: PlacedFrame, first: PlacedFrame | undefined): number {
+  return f.rtpTime - (first?.rtpTime ?? 0);
+}
+
+function sameMedia(a: PlacedFrame, b: PlacedFrame | undefined): boolean {
+  return (
+    b !== undefined && a.rtpTime === b.rtpTime && a.keyframe === b.keyframe && equalBytes(a.data, b.data)
+  );
+}
