@@ -1,6 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { parseAvcDecoderConfig, splitAvcc } from "../core/codecs/h264-avcc.ts";
-import { isVcl, joinAnnexB, NalType, nalType } from "../core/codecs/h264-nal.ts";
+import { joinAnnexB } from "../core/codecs/annex-b.ts";
+import { parseAvcDecoderConfig } from "../core/codecs/h264-avcc.ts";
+import { isVcl, NalType, nalType } from "../core/codecs/h264-nal.ts";
+import { splitLengths } from "../core/codecs/nal-lengths.ts";
 import { opusPacketDuration } from "../core/codecs/opus-packet.ts";
 import { MatroskaReader } from "../core/containers/matroska/reader.ts";
 import { RoomtapError } from "../core/fault.ts";
@@ -111,7 +113,7 @@ function annexBUnpacker(video: ClipVideo): Unpack {
   if (!config) throw new RoomtapError("media-invalid", "the clip's H.264 track has no parameter sets");
   const sets = [...config.sps, ...config.pps];
   return (bytes, keyframe) => {
-    const nals = splitAvcc(bytes, config.lengthSize);
+    const nals = splitLengths(bytes, config.lengthSize);
     if (!keyframe || nals.some((n) => nalType(n) === NalType.sps)) return joinAnnexB(nals);
     // A delimiter stays first (ISO/IEC 14496-10 section 7.4.1.2.3).
     const head = nals.findIndex((n) => isVcl(nalType(n)) || nalType(n) === NalType.sei);

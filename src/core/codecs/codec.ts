@@ -29,7 +29,12 @@ export type PayloadInfo = {
 export type JoinedFrame = {
   readonly data: Uint8Array;
   readonly keyframe: boolean;
-  /** Pixels; present on video keyframes whose size could be read. */
+  /**
+   * Not a keyframe, but decoding can begin here and gives whole pictures after a while (H.264 and H.265 recovery
+   * point); what a decoder needs to know before is inside.
+   */
+  readonly recovery?: boolean;
+  /** Pixels; present on video keyframes and recovery points whose size could be read. */
   readonly width?: number;
   readonly height?: number;
   /** Microseconds, where the bitstream says it (audio). */
@@ -72,5 +77,6 @@ export type Codec = {
   readonly marker: "end" | "hint";
   /** Receiving side for one track; `fmtp` is the value of the a=fmtp line, without the payload type. */
   depacketizer(fmtp?: string): Depacketizer;
-  packetizer(): Packetizer;
+  /** Sending side for one stream; `fmtp` is that of the payload type as the other side described it. */
+  packetizer(fmtp?: string): Packetizer;
 };

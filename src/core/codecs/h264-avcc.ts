@@ -1,31 +1,17 @@
-import { putU16, putU32, u8, u16 } from "../bytes.ts";
-import { NalType, nalType, splitAnnexB } from "./h264-nal.ts";
+import { putU16, u8, u16 } from "../bytes.ts";
+import { distinctNals, splitAnnexB } from "./annex-b.ts";
+import { NalType, nalType } from "./h264-nal.ts";
 import { parseSps } from "./h264-sps.ts";
 
-/** Parameter sets found in an access unit, in order. */
+/** Parameter sets found in an access unit, in order, each once. */
 export type ParameterSets = { readonly sps: readonly Uint8Array[]; readonly pps: readonly Uint8Array[] };
 
 /** The SPS and PPS NAL units of an Annex B access unit; undefined unless it has at least one of both. */
 export function parameterSetsOf(annexB: Uint8Array): ParameterSets | undefined {
   const nals = splitAnnexB(annexB);
-  const sps = nals.filter((n) => nalType(n) === NalType.sps);
-  const pps = nals.filter((n) => nalType(n) === NalType.pps);
+  const sps = distinctNals(nals.filter((n) => nalType(n) === NalType.sps));
+  const pps = distinctNals(nals.filter((n) => nalType(n) === NalType.pps));
   return sps.length > 0 && pps.length > 0 ? { sps, pps } : undefined;
-}
-
-/** Rewrites an Annex B access unit with 4-byte NAL lengths, as Matroska and MP4 hold it. */
-export function annexBToAvcc(annexB: Uint8Array): Uint8Array {
-  const nals = splitAnnexB(annexB);
-  let size = 0;
-  for (const nal of nals) size += 4 + nal.length;
-  const out = new Uint8Array(size);
-  let n = 0;
-  for (const nal of nals) {
-    putU32(out, n, nal.length);
-    out.set(nal, n + 4);
-    n += 4 + nal.length;
-  }
-  return out;
 }
 
 /**
@@ -85,19 +71,4 @@ function takeSets(b: Uint8Array, at: number, count: number): { sets: Uint8Array[
     n += 2 + size;
   }
   return n <= b.length ? { sets, end: n } : undefined;
-}
-
-/** NAL units of an access unit with lengths of `lengthSize` octets; a torn rest is left out. They share its memory. */
-export function splitAvcc(avcc: Uint8Array, lengthSize: number): Uint8Array[] {
-  const nals: Uint8Array[] = [];
-  let n = 0;
-  while (n + lengthSize <= avcc.length) {
-    let size = 0;
-    for (let i = 0; i < lengthSize; i++) size = size * 256 + u8(avcc, n + i);
-    n += lengthSize;
-    if (n + size > avcc.length) break;
-    if (size > 0) nals.push(avcc.subarray(n, n + size));
-    n += size;
-  }
-  return nals;
 }

@@ -1,6 +1,6 @@
 import type { Codec } from "./codec.ts";
 import { H264Depacketizer } from "./h264-depacketizer.ts";
-import { H264Packetizer } from "./h264-packetizer.ts";
+import { h264Packetizer } from "./h264-packetizer.ts";
 
 /** H.264 over RTP. Frames are Annex B access units with 4-byte start codes. */
 export const h264: Codec = {
@@ -11,5 +11,5 @@ export const h264: Codec = {
   // One marker per NAL unit is common among cameras and restreamers.
   marker: "hint",
   depacketizer: (fmtp) => new H264Depacketizer(fmtp),
-  packetizer: () => new H264Packetizer(),
+  packetizer: (fmtp) => h264Packetizer(fmtp),
 };

@@ -1,4 +1,5 @@
-import { annexBToAvcc, avcDecoderConfig, parameterSetsOf } from "../../core/codecs/h264-avcc.ts";
+import { avcDecoderConfig, parameterSetsOf } from "../../core/codecs/h264-avcc.ts";
+import { annexBToLengths } from "../../core/codecs/nal-lengths.ts";
 import { opusHead } from "../../core/codecs/opus-packet.ts";
 import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
 import type { CodecName, Frame } from "../../core/frame.ts";
@@ -38,7 +39,7 @@ const table: Partial<Record<CodecName, MatroskaCodec>> = {
       const sets = first && parameterSetsOf(first.data);
       return sets && avcDecoderConfig(sets.sps, sets.pps);
     },
-    block: annexBToAvcc,
+    block: annexBToLengths,
   },
 };
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { h264 } from "../../../src/core/codecs/h264.ts";
-import { annexBToAvcc, avcDecoderConfig, parameterSetsOf } from "../../../src/core/codecs/h264-avcc.ts";
+import { avcDecoderConfig, parameterSetsOf } from "../../../src/core/codecs/h264-avcc.ts";
 import { H264Depacketizer } from "../../../src/core/codecs/h264-depacketizer.ts";
 import { parseSps } from "../../../src/core/codecs/h264-sps.ts";
+import { annexBToLengths } from "../../../src/core/codecs/nal-lengths.ts";
 import { annexB, discardableSlice, fuA, idr, secondSlice, sei, sets, slice, stapA } from "./h264.cases.ts";
 import { hex } from "./hex.ts";
 
@@ -150,8 +151,8 @@ describe("what a payload says", () => {
 describe("for Matroska and MP4", () => {
   it("puts lengths where start codes were", () => {
     const mixed = hex("000001 68ce0fc8 00000001 419a24 000001 01 00");
-    expect(annexBToAvcc(mixed)).toEqual(hex("00000004 68ce0fc8 00000003 419a24 00000001 01"));
-    expect(annexBToAvcc(hex("41 9a 24"))).toEqual(hex(""));
+    expect(annexBToLengths(mixed)).toEqual(hex("00000004 68ce0fc8 00000003 419a24 00000001 01"));
+    expect(annexBToLengths(hex("41 9a 24"))).toEqual(hex(""));
   });
 
   it("finds the parameter sets of an access unit", () => {
