@@ -13,6 +13,7 @@ export class RttEstimator {
   #ms = DEFAULT_MS;
   #measured = false;
   #echoAt: Millis | undefined;
+  #echoMs: number | undefined;
 
   /** Milliseconds, 20..1000; 100 before the first sample. */
   get ms(): number {
@@ -24,12 +25,18 @@ export class RttEstimator {
     return this.#measured;
   }
 
+  /** The same from echoes alone and as short or long as it is, for people; undefined before the first. */
+  get echoMs(): number | undefined {
+    return this.#echoMs;
+  }
+
   /**
    * Takes a round trip measured by the echo of one of our timestamps: DLRR (RFC 3611 section 4.5), or LSR and
    * DLSR of a report on a stream of ours (RFC 3550 section 6.4.1).
    */
   onEcho(ms: number, now: Millis): void {
     this.#echoAt = now;
+    this.#echoMs = this.#echoMs === undefined ? ms : this.#echoMs + WEIGHT * (ms - this.#echoMs);
     this.#add(ms);
   }
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Reception } from "../../../src/core/rtp/reception.ts";
+import { buildReceiverReport } from "../../../src/core/rtp/rtcp/build.ts";
+import { parseRtcp } from "../../../src/core/rtp/rtcp/parse.ts";
 import { type Millis, millis, ntpMid32 } from "../../../src/core/time.ts";
 
 const CLOCK = 8000;
@@ -37,6 +39,42 @@ describe("reception reports (RFC 3550 appendix A.3)", () => {
       push(s);
     }
     expect(r.report(at(500))).toMatchObject({ fractionLost: 0, cumulativeLost: -10 });
+  });
+
+  it("says nothing of loss in an interval into which more came than was due", () => {
+    const { r, push } = stream();
+    for (const s of [1, 2, 6, 7, 10]) push(s);
+    // 10 expected, 5 received.
+    expect(r.report(at(200))).toMatchObject({ fractionLost: 128, cumulativeLost: 5, highestSeq: 10 });
+    for (const s of [3, 4, 5, 11]) push(s, 220, 160 * s);
+    // 1 expected, 4 received: three of the lost ones were only late.
+    expect(r.report(at(400))).toMatchObject({ fractionLost: 0, cumulativeLost: 2, highestSeq: 11 });
+    push(14, 280);
+    // 3 expected, 1 received: 2 * 256 / 3.
+    expect(r.report(at(600))).toMatchObject({ fractionLost: 170, cumulativeLost: 4, highestSeq: 14 });
+    // Nothing was due.
+    expect(r.report(at(800))).toMatchObject({ fractionLost: 0, cumulativeLost: 4 });
+  });
+
+  it("counts loss over the wrap of the numbers, in cycles of its own", () => {
+    const { r, push } = stream();
+    for (const s of [65_530, 65_533, 65_535, 65_538]) push(s);
+    // 65530..65538 are 9, of which 4 came: 5 * 256 / 9.
+    expect(r.report(at(0))).toMatchObject({ fractionLost: 142, cumulativeLost: 5, highestSeq: 65_538 });
+    expect([r.received, r.lost]).toEqual([4, 5]);
+  });
+
+  it("keeps the cumulative loss within 24 signed bits", () => {
+    const lossy = new Reception(5, CLOCK);
+    for (let s = 0; s < 2900 * 3000; s += 3000) lossy.push(s & 0xffff, (s * 160) >>> 0, at(0));
+    expect(lossy.report(at(0)).cumulativeLost).toBe(0x7fffff);
+    const doubled = new Reception(5, CLOCK);
+    for (let i = 0; i < 2 ** 23 + 10; i++) doubled.push(7, 0, at(0));
+    expect(doubled.report(at(0)).cumulativeLost).toBe(-0x800000);
+    const [parsed] = parseRtcp(buildReceiverReport(1, [lossy.report(at(0)), doubled.report(at(0))])).packets;
+    expect(parsed?.type === "rr" && parsed.reports.map((b) => b.cumulativeLost)).toEqual([
+      0x7fffff, -0x800000,
+    ]);
   });
 
   it("counts cycles in the highest sequence number", () => {
@@ -100,6 +138,15 @@ describe("interarrival jitter (RFC 3550 appendix A.8)", () => {
     expect(r.jitterMs).toBeCloseTo((2.5 * 15) / 16 / 8, 6);
     push(4, 55);
     expect(r.jitterMs).toBeCloseTo(((2.5 * 15) / 16 + (80 - (2.5 * 15) / 16) / 16) / 8, 6);
+  });
+
+  it("matches hand-made values on the clock of video", () => {
+    const r = new Reception(1, 90_000);
+    const arrivals = [0, 33, 70, 100];
+    for (const [i, ms] of arrivals.entries()) r.push(i, (2 ** 32 - 4000 + 3000 * i) >>> 0, at(ms));
+    // D is -30, 330 and -300 ticks: 30/16, then + (330 - 1.875)/16, then + (300 - 22.3828125)/16.
+    expect(r.jitterMs * 90).toBeCloseTo(39.73388671875, 6);
+    expect(r.report(at(100)).jitter).toBe(39);
   });
 
   it("ignores the packets that follow in one frame, repeats, and stamps over the wrap", () => {

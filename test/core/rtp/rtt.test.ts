@@ -21,6 +21,16 @@ describe("round trip", () => {
     expect(r.ms).toBe(ms);
   });
 
+  it("tells people what echoes say, however short or long", () => {
+    const r = new RttEstimator();
+    r.onRepair(60, millis(0));
+    expect(r.echoMs).toBeUndefined();
+    r.onEcho(0.4, millis(1));
+    expect([r.echoMs, r.ms]).toEqual([0.4, 30]);
+    r.onEcho(4000.4, millis(2));
+    expect(r.echoMs).toBeCloseTo(3000.4, 6);
+  });
+
   it("follows repairs only while no echo is fresh", () => {
     const r = new RttEstimator();
     r.onRepair(60, millis(0));
