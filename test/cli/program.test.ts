@@ -68,6 +68,7 @@ describe("wrong usage", () => {
     [["record", room, "--format", "avi"], "Allowed choices are auto, webm, mkv, mp4", "--help"],
     [["record", room, "--duration"], "argument missing", "--help"],
     [["record", room, "--duration", "soon"], "not a duration: soon", "30s"],
+    [["record", room, "--json", "--ndjson"], "'--json' cannot be used with option '--ndjson'", "--help"],
     [["record", room, "extra"], "too many arguments", "--help"],
     [["serve", "--port", "99999"], "not a port: 99999", "65535"],
     [["serve", "--max-peers", "0"], "not a number of things: 0", "whole number"],
