@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
+import type { Manifest } from "../../src/sinks/recorder/manifest.ts";
 import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { runCli, startCli } from "../support/cli.ts";
 
@@ -62,7 +63,8 @@ async function publishAndRecord(o: { name: string; video: "vp8" | "h264"; format
       .trim()
       .split("\n")
       .map((l) => JSON.parse(l));
-    return { file: result.files[0], sent };
+    const manifest: Manifest = JSON.parse(await readFile(join(result.session, "manifest.json"), "utf8"));
+    return { file: result.files[0], sent, manifest };
   } finally {
     publisher.kill("SIGKILL");
   }
@@ -104,8 +106,32 @@ test("H.264 from our own publisher is copied into MP4, with AAC", async () => {
   expect(Math.abs(v.audioDurationMs - 8000)).toBeLessThanOrEqual(50);
 });
 
-test("H.264 from our own publisher is kept as it is in Matroska", async () => {
-  const { file, sent } = await publishAndRecord({ name: "mkv", video: "h264", format: "mkv", seconds: 6 });
+test("H.264 from our own publisher is kept as it is in Matroska, with statistics that balance", async () => {
+  const { file, sent, manifest } = await publishAndRecord({
+    name: "mkv",
+    video: "h264",
+    format: "mkv",
+    seconds: 6,
+  });
+  const [person] = manifest.statistics;
+  const tracks = person?.tracks.map((t) => Object.values(t.statistics)) ?? [];
+  for (const objects of tracks) {
+    const stream = objects.find((o) => o.type === "inbound-rtp");
+    const sender = objects.find((o) => o.type === "remote-outbound-rtp");
+    const codec = objects.find((o) => o.type === "codec");
+    const { expected, received, recovered, lost, pending } = stream?.roomtap ?? {};
+    expect(expected).toBeGreaterThan(200);
+    expect((received ?? 0) + (recovered ?? 0) + (lost ?? 0) + (pending ?? 0)).toBe(expected);
+    expect(codec?.mimeType).toBe(stream?.kind === "audio" ? "audio/opus" : "video/H264");
+    // The newest report is a second old at most, and speaks of what came in until then.
+    expect(sender?.packetsSent).toBeLessThanOrEqual(expected ?? 0);
+    expect(sender?.packetsSent).toBeGreaterThan((expected ?? 0) / 2);
+    expect(sender?.roundTripTime).toBeLessThan(1);
+    if (stream?.kind === "video") expect(stream.framesReceived).toBeGreaterThan(150);
+  }
+  expect(tracks).toHaveLength(2);
+  const path = person?.connections.flatMap((c) => Object.values(c).map((o) => o.type));
+  expect(path).toEqual(["transport", "candidate-pair", "local-candidate", "remote-candidate"]);
   expect(file.tracks.map((t: { codec: string }) => t.codec).sort()).toEqual(["h264", "opus"]);
   const v = await verifyRecording(file.path, { ffmpeg });
   const { numbers, ...figures } = v;
