@@ -1,7 +1,11 @@
 import { avcDecoderConfig } from "../../src/core/codecs/h264-avcc.ts";
 import { parsePpsIds, parseSps } from "../../src/core/codecs/h264-sps.ts";
+import { hevcDecoderConfig } from "../../src/core/codecs/h265-hvcc.ts";
+import { parseH265Sps } from "../../src/core/codecs/h265-sps.ts";
+import { h265Syntax } from "../../src/core/codecs/h265-syntax.ts";
 import { codecs } from "../../src/core/codecs/registry.ts";
 import { sets } from "../core/codecs/h264.cases.ts";
+import { h265Sets } from "../core/codecs/h265.cases.ts";
 import { codecTables } from "../core/codecs/tables.ts";
 import { type FuzzTarget, mutate, noise, pick, toHex } from "./target.ts";
 
@@ -43,25 +47,41 @@ export const payloadTargets: readonly FuzzTarget[] = codecs.map((codec) => ({
   },
 }));
 
-/** H.264 parameter sets on their own: they come by signalling as well. */
-export const parameterSetTarget: FuzzTarget = {
-  name: "parameter-sets/h264",
-  start(random) {
-    const seeds = Object.values(sets);
-    let input: Uint8Array = new Uint8Array(0);
-    return {
-      round() {
-        input = mutate(random, pick(random, seeds), pick(random, seeds), MAX);
-        const sps = parseSps(input);
-        parsePpsIds(input);
-        avcDecoderConfig([input], [input]);
-        if (sps) checkSize(sps.width, sps.height);
-        return sps !== undefined;
-      },
-      last: () => toHex(input),
-    };
-  },
-};
+/** Parameter sets on their own: they come by signalling as well. */
+export const parameterSetTargets: readonly FuzzTarget[] = [
+  parameterSetTarget("h264", Object.values(sets), (input) => {
+    parsePpsIds(input);
+    avcDecoderConfig([input], [input]);
+    return parseSps(input);
+  }),
+  parameterSetTarget("h265", Object.values(h265Sets), (input) => {
+    hevcDecoderConfig({ vps: [input], sps: [input], pps: [input] });
+    h265Syntax.parseSet(input);
+    return parseH265Sps(input);
+  }),
+];
+
+function parameterSetTarget(
+  codec: string,
+  seeds: readonly Uint8Array[],
+  read: (input: Uint8Array) => { readonly width: number; readonly height: number } | undefined,
+): FuzzTarget {
+  return {
+    name: `parameter-sets/${codec}`,
+    start(random) {
+      let input: Uint8Array = new Uint8Array(0);
+      return {
+        round() {
+          input = mutate(random, pick(random, seeds), pick(random, seeds), MAX);
+          const sps = read(input);
+          if (sps) checkSize(sps.width, sps.height);
+          return sps !== undefined;
+        },
+        last: () => toHex(input),
+      };
+    },
+  };
+}
 
 function checkSize(width: number | undefined, height: number | undefined): void {
   for (const side of [width, height]) {

@@ -3,7 +3,7 @@ import { matroskaTarget } from "./containers.ts";
 import { candidateTarget, descriptionTarget } from "./descriptions.ts";
 import { messageTarget } from "./messages.ts";
 import { rtcpTarget, rtpTarget } from "./packets.ts";
-import { parameterSetTarget, payloadTargets } from "./payloads.ts";
+import { parameterSetTargets, payloadTargets } from "./payloads.ts";
 import { receiverTarget } from "./receiver.ts";
 import type { FuzzTarget } from "./target.ts";
 
@@ -12,7 +12,7 @@ export const targets: readonly FuzzTarget[] = [
   rtpTarget,
   rtcpTarget,
   ...payloadTargets,
-  parameterSetTarget,
+  ...parameterSetTargets,
   ...assemblerTargets,
   receiverTarget,
   descriptionTarget,

@@ -1,4 +1,5 @@
 import { avcDecoderConfig, parameterSetsOf } from "../../core/codecs/h264-avcc.ts";
+import { h265ParameterSetsOf, hevcDecoderConfig } from "../../core/codecs/h265-hvcc.ts";
 import { annexBToLengths } from "../../core/codecs/nal-lengths.ts";
 import { opusHead } from "../../core/codecs/opus-packet.ts";
 import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
@@ -38,6 +39,14 @@ const table: Partial<Record<CodecName, MatroskaCodec>> = {
     codecPrivate: (first) => {
       const sets = first && parameterSetsOf(first.data);
       return sets && avcDecoderConfig(sets.sps, sets.pps);
+    },
+    block: annexBToLengths,
+  },
+  h265: {
+    codecId: "V_MPEGH/ISO/HEVC",
+    codecPrivate: (first) => {
+      const sets = first && h265ParameterSetsOf(first.data);
+      return sets && hevcDecoderConfig(sets);
     },
     block: annexBToLengths,
   },

@@ -4,31 +4,11 @@ import { avcDecoderConfig, parameterSetsOf } from "../../../src/core/codecs/h264
 import { H264Depacketizer } from "../../../src/core/codecs/h264-depacketizer.ts";
 import { parseSps } from "../../../src/core/codecs/h264-sps.ts";
 import { annexBToLengths } from "../../../src/core/codecs/nal-lengths.ts";
+import { BitWriter } from "./bit-writer.ts";
 import { annexB, discardableSlice, fuA, idr, secondSlice, sei, sets, slice, stapA } from "./h264.cases.ts";
 import { hex } from "./hex.ts";
 
 const { sps494x370, sps640x480, sps1920x1080, sps422, sps444, spsInterlaced, pps } = sets;
-
-/** Writes bits and Exp-Golomb numbers. */
-class BitWriter {
-  #bits = "";
-  u(n: number, v: number): this {
-    this.#bits += v.toString(2).padStart(n, "0");
-    return this;
-  }
-  ue(v: number): this {
-    const code = (v + 1).toString(2);
-    this.#bits += "0".repeat(code.length - 1) + code;
-    return this;
-  }
-  se(v: number): this {
-    return this.ue(v > 0 ? 2 * v - 1 : -2 * v);
-  }
-  bytes(): Uint8Array {
-    const text = `${this.#bits}1`;
-    return Uint8Array.from(text.match(/.{1,8}/g) ?? [], (b) => Number.parseInt(b.padEnd(8, "0"), 2));
-  }
-}
 
 describe("sequence parameter sets", () => {
   it.each([

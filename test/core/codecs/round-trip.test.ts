@@ -1,13 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { Codec, PayloadChunk } from "../../../src/core/codecs/codec.ts";
 import { h264 } from "../../../src/core/codecs/h264.ts";
+import { h265 } from "../../../src/core/codecs/h265.ts";
 import { opus } from "../../../src/core/codecs/opus.ts";
 import { vp8 } from "../../../src/core/codecs/vp8.ts";
 import { randomInt, seededRandom } from "../../../src/core/random.ts";
 import { annexB, idr, sets, slice } from "./h264.cases.ts";
+import { h265Idr, h265Sets, h265Slice } from "./h265.cases.ts";
 import { keyframe640x480 } from "./vp8.cases.ts";
 
 const MIN_PAYLOAD = 200;
+/** The contract of a packetizer. */
+const LEAST_PAYLOAD = 16;
 const MAX_PAYLOAD = 1400;
 
 /** No zeros: no start code, no trailing zero, as an encoder's emulation prevention ensures. */
@@ -23,9 +27,10 @@ function frameOf(head: Uint8Array, length: number): Uint8Array {
   return frame;
 }
 
-/** A fragment that claims to be the first and the last (RFC 6184 section 5.8 forbids it). */
-function startsAndEnds({ payload: p }: PayloadChunk): boolean {
-  return ((p[0] ?? 0) & 31) === 28 && ((p[1] ?? 0) & 0xc0) === 0xc0;
+/** A fragment that claims to be the first and the last (RFC 6184 section 5.8 and RFC 7798 section 4.4.3 forbid it). */
+function startsAndEnds(codec: Codec, { payload: p }: PayloadChunk): boolean {
+  if (codec === h264) return ((p[0] ?? 0) & 31) === 28 && ((p[1] ?? 0) & 0xc0) === 0xc0;
+  return codec === h265 && (p[0] ?? 0) >> 1 === 49 && ((p[2] ?? 0) & 0xc0) === 0xc0;
 }
 
 /** Sends every frame at every packet size; returns how many came back, stops at the first that did not. */
@@ -44,7 +49,7 @@ function roundTrips(
       const back = receiver.join(sent.map((c) => c.payload));
       const fits = sent.every((c) => c.payload.length <= maxPayload);
       const same = back !== undefined && Buffer.compare(back.data, frame) === 0;
-      if (!fits || !same || !back.keyframe || (codec === h264 && sent.some(startsAndEnds))) {
+      if (!fits || !same || !back.keyframe || sent.some((c) => startsAndEnds(codec, c))) {
         expect.fail(`${length} bytes in packets of ${maxPayload}: fits ${fits}, same ${same}`);
       }
       frames++;
@@ -67,6 +72,29 @@ describe("what is packetized comes back byte for byte at every packet size", () 
     expect(roundTrips(h264, lengths, make)).toBe(4 * sizes);
   });
 
+  it("H.265, with NAL units around exact multiples, no fragment with S and E", () => {
+    const lengths = (max: number) => [max, max + 1, 3 * (max - 3) + 2, 3 * (max - 3) + 3];
+    const { vps, sps640x480, pps } = h265Sets;
+    const make = (n: number) => annexB(vps, sps640x480, pps, frameOf(h265Idr, n), h265Slice);
+    expect(roundTrips(h265, lengths, make)).toBe(4 * sizes);
+  });
+
+  it("H.264 and H.265 in the smallest packets too, parameter sets and all", () => {
+    const { vps, sps640x480, pps } = h265Sets;
+    const frames = [
+      [h264, annexB(sets.sps640x480, sets.pps, frameOf(idr, 500), slice)],
+      [h265, annexB(vps, sps640x480, pps, frameOf(h265Idr, 500), h265Slice)],
+    ] as const;
+    for (const [codec, frame] of frames) {
+      for (let maxPayload = LEAST_PAYLOAD; maxPayload < MIN_PAYLOAD; maxPayload++) {
+        const sent = codec.packetizer().packetize(frame, { keyframe: true, maxPayload });
+        expect(sent.filter((c) => c.payload.length > maxPayload || startsAndEnds(codec, c))).toEqual([]);
+        const back = codec.depacketizer().join(sent.map((c) => c.payload));
+        expect(back).toEqual({ data: frame, keyframe: true, width: 640, height: 480 });
+      }
+    }
+  });
+
   it("Opus, which is never split", () => {
     const lengths = (max: number) => [1, 2, max - 1, max];
     expect(roundTrips(opus, lengths, (n) => frameOf(Uint8Array.of(0xf8), n))).toBe(4 * sizes);
@@ -82,7 +110,7 @@ it("splits into the fewest packets, of nearly the same size", () => {
 });
 
 it("an empty frame makes no packets", () => {
-  for (const codec of [vp8, h264, opus]) {
+  for (const codec of [vp8, h264, h265, opus]) {
     expect(codec.packetizer().packetize(new Uint8Array(0), { keyframe: false, maxPayload: 1200 })).toEqual(
       [],
     );

@@ -1,6 +1,7 @@
 import type { CodecName } from "../../../src/core/frame.ts";
 import type { CodecCase } from "./codec-case.ts";
 import { h264Cases } from "./h264.cases.ts";
+import { h265Cases } from "./h265.cases.ts";
 import { opusCases } from "./opus.cases.ts";
 import { vp8Cases } from "./vp8.cases.ts";
 
@@ -9,4 +10,5 @@ export const codecTables: Partial<Record<CodecName, readonly CodecCase[]>> = {
   opus: opusCases,
   vp8: vp8Cases,
   h264: h264Cases,
+  h265: h265Cases,
 };
