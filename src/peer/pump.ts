@@ -17,12 +17,27 @@ export function monotonicNow(): Millis {
   return millis(performance.now());
 }
 
+/**
+ * A clock of whole milliseconds that starts at zero now. What comes in at such times can be played again from a
+ * file that has no finer ones.
+ */
+export function sessionClock(): () => Millis {
+  const base = performance.now();
+  return () => millis(Math.floor(performance.now() - base));
+}
+
 /** The only timer for core machines: one timeout, armed for the earliest deadline of all. */
 export class Pump {
+  /** Time of all members: local monotonic time, or a clock of their own. */
+  readonly now: () => Millis;
   readonly #members = new Set<Pumped>();
   #timer: NodeJS.Timeout | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
   #armedAt = 0;
+
+  constructor(now: () => Millis = monotonicNow) {
+    this.now = now;
+  }
 
   add(p: Pumped): void {
     this.#members.add(p);
@@ -40,11 +55,23 @@ export class Pump {
     if (due !== undefined && due < this.#armedFor) this.#arm(due);
   }
 
+  /**
+   * Call with the time of everything read from the network, before it is pushed anywhere: after a stall it may come
+   * before the timer that is late as well.
+   */
+  notice(now: Millis): void {
+    // A deadline that was past when it was set says nothing about the loop.
+    const lag = now - Math.max(this.#armedFor, this.#armedAt);
+    if (lag <= STALL_MS) return;
+    this.#armedAt = now;
+    for (const p of this.#members) p.onStall?.(lag, now);
+  }
+
   #arm(due: number): void {
     this.#disarm();
     this.#armedFor = due;
-    this.#armedAt = performance.now();
-    this.#timer = setTimeout(() => this.#fire(due), Math.max(0, due - this.#armedAt));
+    this.#armedAt = this.now();
+    this.#timer = setTimeout(() => this.#fire(), Math.max(0, due - this.#armedAt));
   }
 
   #disarm(): void {
@@ -53,12 +80,10 @@ export class Pump {
     this.#armedFor = Number.POSITIVE_INFINITY;
   }
 
-  #fire(due: number): void {
-    const now = monotonicNow();
+  #fire(): void {
+    const now = this.now();
+    this.notice(now);
     this.#disarm();
-    // A deadline that was past when it was set says nothing about the loop.
-    const lag = now - Math.max(due, this.#armedAt);
-    if (lag > STALL_MS) for (const p of this.#members) p.onStall?.(lag, now);
     let next = Number.POSITIVE_INFINITY;
     for (const p of this.#members) {
       if (p.deadline !== undefined && p.deadline <= now) p.run(now);
