@@ -1,5 +1,6 @@
 import type { ExitCodeValue } from "../core/fault.ts";
 import type { MediaKind, TrackSource } from "../core/frame.ts";
+import type { StatsReport } from "../core/stats/webrtc-stats.ts";
 
 /**
  * What the supervisor and its child process tell each other. Plain data over the IPC channel: the child
@@ -102,6 +103,8 @@ export type StatusMessage = {
   /** Unix milliseconds of the session's first media, once there was some. */
   readonly zeroAt?: number;
   readonly participants: readonly ParticipantStatus[];
+  /** Publishing: what is sent to everyone, under the names of W3C webrtc-stats. */
+  readonly statistics?: StatsReport;
   readonly faults: Readonly<Record<string, number>>;
   /** Packets handled so far and CPU time used (ms): a child that burns one without the other is stuck. */
   readonly packets: number;

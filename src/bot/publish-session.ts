@@ -2,11 +2,14 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { codecByName } from "../core/codecs/registry.ts";
 import { ExitCode, RoomtapError } from "../core/fault.ts";
 import { type FrameSent, MediaSender } from "../core/media/media-sender.ts";
-import type { OutgoingTrackOptions } from "../core/media/outgoing-track.ts";
+import type { OutgoingTrackOptions, OutgoingTrackStats } from "../core/media/outgoing-track.ts";
 import type { LocalTrack, Peer, RoomEvent, RoomSession } from "../core/room.ts";
 import { sendExtensionIds } from "../core/rtp/send/header.ts";
 import type { NegotiatedMedia } from "../core/sdp/negotiated.ts";
-import type { Millis } from "../core/time.ts";
+import { outboundStats } from "../core/stats/outbound.ts";
+import { transportStats } from "../core/stats/transport.ts";
+import { statsReport } from "../core/stats/webrtc-stats.ts";
+import { type Millis, wallMillis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
 import { monotonicNow, Pump } from "../peer/pump.ts";
@@ -191,7 +194,7 @@ export class PublishSession {
     if (!host) return;
     const now = monotonicNow();
     const cpu = process.cpuUsage();
-    const links = host.statistics(now);
+    const links = host.statistics(now).map((l) => ({ ...l, sent: l.sender?.stats() }));
     const phase: StatusMessage["phase"] = this.#finishing
       ? "finishing"
       : this.#joined
@@ -201,20 +204,33 @@ export class PublishSession {
       t: "status",
       phase,
       elapsedMs: this.#elapsedMs(),
-      participants: links.map((l) => ({
-        name: this.#peers.get(l.peerId)?.name ?? "peer",
-        connected: l.state === "connected",
-        tracks: this.#trackStatus(l.linkId, l.sender, now),
-        bytesOnDisk: 0,
-      })),
+      participants: links.map((l) => {
+        const rttMs = l.sent?.tracks.find((t) => t.rttMs !== undefined)?.rttMs;
+        return {
+          name: this.#peers.get(l.peerId)?.name ?? "peer",
+          connected: l.state === "connected",
+          ...(rttMs === undefined ? {} : { rttMs }),
+          tracks: this.#trackStatus(l.linkId, l.sent?.tracks ?? [], now),
+          bytesOnDisk: 0,
+        };
+      }),
+      statistics: statsReport(
+        links.flatMap(({ linkId, pair, sent }) => {
+          const scope = { link: linkId, at: wallMillis(now + this.#wallOffsetMs) };
+          return [
+            ...transportStats(scope, { pair, remoteRembBps: sent?.rembBps }),
+            ...(sent?.tracks ?? []).flatMap((t) => outboundStats(scope, t)),
+          ];
+        }),
+      ),
       faults: host.faults.snapshot(),
       packets: host.packets,
       cpuMs: (cpu.user + cpu.system) / 1000,
     });
   }
 
-  #trackStatus(linkId: string, sender: MediaSender | undefined, now: Millis): TrackStatus[] {
-    return (sender?.stats().tracks ?? []).map((t) => {
+  #trackStatus(linkId: string, tracks: readonly OutgoingTrackStats[], now: Millis): TrackStatus[] {
+    return tracks.map((t) => {
       const key = `${linkId}/${t.ssrc}`;
       const last = this.#octetsBefore.get(key) ?? { at: this.#started, octets: 0 };
       this.#octetsBefore.set(key, { at: now, octets: t.octets });

@@ -15,6 +15,7 @@ type PublishFlags = {
   insecure?: boolean;
   sentLog?: string;
   ffmpeg?: string;
+  ndjson?: boolean;
 };
 
 /** `roomtap publish`. */
@@ -33,6 +34,7 @@ export function publishCommand(context: CommandContext): Command {
     .option("--insecure", "accept any TLS certificate of the room server")
     .option("--sent-log <file>", "write one JSON line per video frame really sent: loop, number, time")
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
+    .option("--ndjson", "print one JSON line on stdout per status and notice")
     .addHelpText(
       "after",
       `
@@ -47,6 +49,7 @@ Examples:
     .action(async (room: string, flags: PublishFlags) => {
       const { out } = context;
       const stop = new AbortController();
+      const event = flags.ndjson ? (e: object) => out.result(JSON.stringify(e)) : () => undefined;
       const release = onInterrupt((count) => {
         if (count === 1) stop.abort();
         else process.exit(ExitCode.interrupted);
@@ -60,9 +63,14 @@ Examples:
           name: flags.name,
           stop: stop.signal,
           onPrepare: (share) => out.live(() => `preparing media: ${Math.round(100 * share)} %`),
-          onStatus: (status) => out.live(() => renderStatus(status, out)),
-          onNotice: (notice) =>
-            out.line(`${notice.level === "info" ? "" : `${notice.level}: `}${notice.text}`),
+          onStatus: (status) => {
+            event(status);
+            out.live(() => renderStatus(status, out));
+          },
+          onNotice: ({ level, text }) => {
+            event({ t: "notice", level, text });
+            out.line(`${level === "info" ? "" : `${level}: `}${text}`);
+          },
           ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
           ...(flags.token === undefined ? {} : { token: flags.token }),
           ...(flags.insecure === undefined ? {} : { insecure: flags.insecure }),

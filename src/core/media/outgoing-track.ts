@@ -1,5 +1,5 @@
 import type { Codec, Packetizer } from "../codecs/codec.ts";
-import type { MediaKind } from "../frame.ts";
+import type { CodecName, MediaKind } from "../frame.ts";
 import type { Random } from "../random.ts";
 import { type SendExtensionIds, SendHeader } from "../rtp/send/header.ts";
 import type { SentPacket } from "../rtp/send/history.ts";
@@ -25,6 +25,10 @@ export type OutgoingTrackOptions = {
 export type OutgoingTrackStats = {
   readonly kind: MediaKind;
   readonly ssrc: number;
+  readonly rtxSsrc: number | undefined;
+  readonly mid: string | undefined;
+  readonly rid: string | undefined;
+  readonly format: { readonly payloadType: number; readonly codec: CodecName; readonly clockRate: number };
   readonly packets: number;
   /** Payload octets, without retransmissions. */
   readonly octets: number;
@@ -53,6 +57,7 @@ export class OutgoingTrack {
   readonly nack: NackResponder;
   readonly keyframeRequests = new KeyframeRequests();
   readonly remote: RemoteView;
+  readonly #o: OutgoingTrackOptions;
   readonly #packetizer: Packetizer;
   readonly #maxPayload: number;
   #frames = 0;
@@ -63,6 +68,7 @@ export class OutgoingTrack {
    * media time 0.
    */
   constructor(o: OutgoingTrackOptions, maxPacket: number, start: Millis, random: Random) {
+    this.#o = o;
     const header = new SendHeader(o.extensions, { mid: o.mid, rid: o.rid });
     this.stream = new RtpSendStream({
       ssrc: o.ssrc,
@@ -107,9 +113,14 @@ export class OutgoingTrack {
 
   /** A snapshot of the counters. */
   stats(): OutgoingTrackStats {
+    const { payloadType, codec, mid, rid } = this.#o;
     return {
       kind: this.kind,
       ssrc: this.stream.ssrc,
+      rtxSsrc: this.stream.rtxSsrc,
+      mid,
+      rid,
+      format: { payloadType, codec: codec.name, clockRate: codec.clockRate },
       ...this.stream.counters,
       frames: this.#frames,
       keyframes: this.#keyframes,

@@ -113,7 +113,7 @@ function inboundRtp(s: StatsScope, t: InboundSnapshot): InboundRtpStats {
     roomtap: defined({
       ...t.ledger,
       nackedPackets: t.nacks,
-      keyframes: t.keyframes,
+      keyframes: video ? t.keyframes : undefined,
       framesAbandoned: t.abandonedFrames,
       synchronized: t.synchronized,
       timelineRestarts: t.timelineRestarts,

@@ -19,6 +19,7 @@ export type OutboundSnapshot = {
   readonly frames: number;
   readonly keyframes: number;
   readonly nack: {
+    readonly packets: number;
     readonly requested: number;
     readonly gone: number;
     readonly cooling: number;
@@ -64,15 +65,16 @@ function outboundRtp(s: StatsScope, t: OutboundSnapshot, remoteId: string | unde
     rtxSsrc: t.rtxSsrc,
     targetBitrate: t.targetBps,
     framesSent: video ? t.frames : undefined,
+    nackCount: t.nack.packets,
     pliCount: video ? t.pliCount : undefined,
     firCount: video ? t.firCount : undefined,
-    roomtap: {
-      keyframesSent: t.keyframes,
+    roomtap: defined({
+      keyframesSent: video ? t.keyframes : undefined,
       nackedPackets: t.nack.requested,
       nackedGone: t.nack.gone,
       nackedCooling: t.nack.cooling,
       nackedRefused: t.nack.refused,
-    },
+    }),
   });
 }
 

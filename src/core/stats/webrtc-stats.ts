@@ -27,7 +27,7 @@ export type RoomtapInboundStats = LedgerCounts & {
   /** Sequence numbers asked for again, repetitions included. */
   readonly nackedPackets: number;
   /** Keyframes received; `keyFramesDecoded` would be a decoder's. */
-  readonly keyframes: number;
+  readonly keyframes?: number;
   /** Frames given up because a packet stayed missing: they were never complete. */
   readonly framesAbandoned: number;
   /** Sender reports place the stream in time; false: arrival times do. */
@@ -101,10 +101,11 @@ export type OutboundRtpStats = RtpStreamStats & {
   readonly rtxSsrc?: number;
   readonly targetBitrate?: number;
   readonly framesSent?: number;
+  readonly nackCount: number;
   readonly pliCount?: number;
   readonly firCount?: number;
   readonly roomtap: {
-    readonly keyframesSent: number;
+    readonly keyframesSent?: number;
     /** Sequence numbers asked for again, and why some were not repeated; see `NackCounters`. */
     readonly nackedPackets: number;
     readonly nackedGone: number;

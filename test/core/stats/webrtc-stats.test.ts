@@ -86,7 +86,7 @@ const sent: OutboundSnapshot = {
   retransmittedOctets: 7000,
   frames: 100,
   keyframes: 2,
-  nack: { requested: 9, gone: 1, cooling: 1, refused: 0 },
+  nack: { packets: 3, requested: 9, gone: 1, cooling: 1, refused: 0 },
   pliCount: 1,
   firCount: 0,
   targetBps: 800_000,
@@ -155,6 +155,7 @@ describe("inbound-rtp", () => {
     expect(rest).toEqual([]);
     expect(only).toMatchObject({ packetsReceived: 50, packetsLost: -3, audioLevel: 0.1 });
     for (const name of Object.keys(only ?? {})) expect(name).not.toMatch(/frame|freeze|pli|fir|rtx|codecId/i);
+    expect(only?.type === "inbound-rtp" && only.roomtap).not.toHaveProperty("keyframes");
     expect(Object.values(only ?? {})).not.toContain(undefined);
   });
 
@@ -215,6 +216,7 @@ describe("what we send", () => {
       rtxSsrc: 10,
       framesSent: 100,
       targetBitrate: 800_000,
+      nackCount: 3,
       roomtap: { keyframesSent: 2, nackedPackets: 9, nackedGone: 1 },
     });
     expect(byType(objects, "codec")).toEqual({

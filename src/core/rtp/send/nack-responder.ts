@@ -11,6 +11,8 @@ const BUDGET_FLOOR = 8 * 1200;
 
 /** Why NACKed packets were not repeated. */
 export type NackCounters = {
+  /** Reports that asked. */
+  packets: number;
   /** Sequence numbers asked for. */
   requested: number;
   /** No longer (or never) in the history. */
@@ -23,7 +25,7 @@ export type NackCounters = {
 
 /** Answers generic NACKs (RFC 4585 section 6.2.1) for one stream, within a budget. */
 export class NackResponder {
-  readonly counters: NackCounters = { requested: 0, gone: 0, cooling: 0, refused: 0 };
+  readonly counters: NackCounters = { packets: 0, requested: 0, gone: 0, cooling: 0, refused: 0 };
   readonly #stream: RtpSendStream;
   readonly #media = new ByteWindow();
   readonly #repeats = new ByteWindow();
@@ -39,6 +41,7 @@ export class NackResponder {
 
   /** Repeats to send for the 16-bit sequence numbers of one report, in its order. */
   answer(seqs: Iterable<number>, now: Millis, rttMs: number): Uint8Array[] {
+    this.counters.packets++;
     const out: Uint8Array[] = [];
     const cooldown = Math.max(rttMs, MIN_COOLDOWN_MS);
     const budget = Math.max(BUDGET_FLOOR, BUDGET_SHARE * this.#media.total(now));
