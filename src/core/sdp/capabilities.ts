@@ -9,8 +9,8 @@ export type Capability = {
   readonly channels?: number;
   /** Receive parameters for our own offers. */
   readonly fmtp: string;
-  /** Payload type in our own offers while it is free. */
-  readonly payloadType: number;
+  /** Payload type in our own offers while it is free; absent: never offered, and answered behind all others. */
+  readonly payloadType?: number;
   /** Payload type of its retransmissions in our own offers; absent: no RTX. */
   readonly rtxPayloadType?: number;
 };
@@ -98,13 +98,6 @@ export const defaultCapabilities: readonly Capability[] = [
     payloadType: 112,
     rtxPayloadType: 113,
   },
+  // Not every player of a recording can decode it.
+  { name: "H265", kind: "video", clockRate: 90000, fmtp: "" },
 ];
-
-/** Value of one parameter of an fmtp string ("a=1;b=2"), compared without case. */
-export function fmtpValue(fmtp: string, key: string): string | undefined {
-  for (const part of fmtp.split(";")) {
-    const eq = part.indexOf("=");
-    if (eq > 0 && part.slice(0, eq).trim().toLowerCase() === key) return part.slice(eq + 1).trim();
-  }
-  return undefined;
-}

@@ -1,9 +1,9 @@
+import { fmtpValue } from "../fmtp.ts";
 import type { MediaKind } from "../frame.ts";
 import {
   audioFeedback,
   audioOnlyExtensions,
   type Capability,
-  fmtpValue,
   knownExtensions,
   videoFeedback,
   videoOnlyExtensions,
@@ -80,6 +80,7 @@ export function offerCodecs(
   const out: SdpCodec[] = [];
   for (const c of capabilities) {
     if (c.kind !== kind || (only !== undefined && c.name.toLowerCase() !== only)) continue;
+    if (c.payloadType === undefined) continue;
     const payloadType = types.payloadType(c.name, c.clockRate, c.fmtp, c.payloadType);
     out.push({
       payloadType,
@@ -97,11 +98,12 @@ export function offerCodecs(
   return out;
 }
 
-/** Codecs of the remote offer that we can take, in its order, with their retransmissions. */
+/** Codecs of the remote offer that we can take, with their retransmissions: in its order, what we never offer last. */
 export function answerCodecs(m: MediaSection, capabilities: readonly Capability[]): SdpCodec[] {
   const ours = m.kind === "video" ? videoFeedback : audioFeedback;
   const taken = new Set<number>();
   const out: SdpCodec[] = [];
+  const behind: SdpCodec[] = [];
   for (const c of m.codecs) {
     const name = c.name.toLowerCase();
     const known = capabilities.find(
@@ -110,8 +112,10 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
     if (!known) continue;
     taken.add(c.payloadType);
     const fmtp = name === "opus" ? known.fmtp : name === "h264" ? withOurLevel(c.fmtp) : c.fmtp;
-    out.push({ ...c, fmtp, feedback: c.feedback.filter((f) => ours.includes(f)) });
+    const codec = { ...c, fmtp, feedback: c.feedback.filter((f) => ours.includes(f)) };
+    (known.payloadType === undefined ? behind : out).push(codec);
   }
+  out.push(...behind);
   for (const c of m.codecs) {
     if (c.name.toLowerCase() === "rtx" && taken.has(Number(fmtpValue(c.fmtp, "apt")))) out.push(c);
   }

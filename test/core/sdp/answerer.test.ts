@@ -162,6 +162,22 @@ describe("an answer to Chromium", () => {
     }
   });
 
+  test("repeats what an H.265 offer says of itself, with retransmissions, behind all other codecs", () => {
+    const ours = negotiator();
+    const answer = ours.acceptOffer(read(odd.h265First), recorder).media[0];
+    expect(answer?.codecs.map((c) => [c.payloadType, c.name, c.fmtp])).toEqual([
+      [96, "VP8", ""],
+      [49, "H265", "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST"],
+      [51, "H265", "level-id=93;profile-id=2;tier-flag=0;tx-mode=SRST"],
+      [50, "rtx", "apt=49"],
+      [52, "rtx", "apt=51"],
+      [97, "rtx", "apt=96"],
+    ]);
+    expect(answer?.codecs[1]?.feedback).toEqual(["nack pli"]);
+    const payload = ours.media[0]?.payloads.find((p) => p.payloadType === 51);
+    expect(payload).toMatchObject({ codec: "h265", fmtp: expect.stringContaining("profile-id=2") });
+  });
+
   test("agrees on retransmissions with their payload type and their SSRC", () => {
     const offer = pageOffers("audio-video")[0] ?? read("");
     const ours = negotiator();

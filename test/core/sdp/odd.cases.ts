@@ -43,6 +43,9 @@ export const layersBothWays = `${head}a=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/
 /** Numbers that overflow, repeat or are none. */
 export const badNumbers = `v=0\r\no=- x 99999999999999999999 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=video 9/2 UDP/TLS/RTP/SAVPF 96 96 097 0x60 1e2 128 999999999999 \r\n${keys}a=mid:0\r\n${vp8}a=rtpmap:97 VP8/${"9".repeat(400)}\r\na=rtpmap:128 VP8/90000\r\na=extmap:0 urn:zero\r\na=extmap:256 urn:large\r\na=extmap:x urn:none\r\na=ssrc:4294967296 cname:too-large\r\na=ssrc:4294967295 cname:largest\r\na=ssrc-group:FID 1 4294967296\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:d\r\na=sctp-port:1e9\r\na=max-message-size:-1\r\n`;
 
+/** H.265 before VP8, as from a page that prefers it, both with retransmissions. */
+export const h265First = `${head}a=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 49 50 51 52 96 97\r\n${keys}a=mid:0\r\na=sendonly\r\na=rtcp-mux\r\na=rtpmap:49 H265/90000\r\na=rtcp-fb:49 nack pli\r\na=fmtp:49 level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST\r\na=rtpmap:50 rtx/90000\r\na=fmtp:50 apt=49\r\na=rtpmap:51 H265/90000\r\na=fmtp:51 level-id=93;profile-id=2;tier-flag=0;tx-mode=SRST\r\na=rtpmap:52 rtx/90000\r\na=fmtp:52 apt=51\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n`;
+
 /** All that is readable, by what it is. */
 export const readable = {
   plain,
@@ -56,6 +59,7 @@ export const readable = {
   strangeKinds,
   layersBothWays,
   badNumbers,
+  h265First,
 };
 
 /** What must be refused, by why. */

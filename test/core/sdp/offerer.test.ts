@@ -60,6 +60,16 @@ describe("our offer", () => {
     },
   );
 
+  test("does not ask for H.265, which is only taken from others", () => {
+    for (const wish of [recorder, talker, publisher]) {
+      const names = negotiator()
+        .createOffer(wish)
+        .media.flatMap((m) => m.codecs.map((c) => c.name));
+      expect(names).not.toContain("H265");
+      expect(names).toContain("VP8");
+    }
+  });
+
   test("asks for as many streams as the plan takes, on the m-lines that send first", () => {
     expect(shapeOf(negotiator().createOffer(recorder))).toEqual([
       "audio recvonly",
