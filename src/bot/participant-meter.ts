@@ -55,8 +55,12 @@ export class ParticipantMeter {
       const list = byPeer.get(link.peerId) ?? [];
       byPeer.set(link.peerId, list);
       const { rttMs, rembBps, tracks } = link.receiver;
-      const pair = link.pair ?? totals.links.get(link.linkId)?.snapshot.pair;
-      totals.links.set(link.linkId, { scope, snapshot: { pair, rttMs, rembBps } });
+      const known = totals.links.get(link.linkId);
+      // When both sides offer at once, one connection is dropped before it carries anything.
+      if (known || link.state === "connected") {
+        const pair = link.pair ?? known?.snapshot.pair;
+        totals.links.set(link.linkId, { scope, snapshot: { pair, rttMs, rembBps } });
+      }
       for (const t of tracks) {
         const remote = trackOf(link.linkId, t.mid);
         if (!remote) continue;

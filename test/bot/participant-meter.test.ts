@@ -137,7 +137,7 @@ describe("what people see of a participant", () => {
 describe("what the manifest keeps of a participant", () => {
   it("is every stream there was, as last seen, and the path of every connection", () => {
     const { meter, at } = measured();
-    at(1, [link([track(1)])]);
+    at(1, [link([track(1)]), link([], { linkId: "l0", state: "connecting", pair: undefined })]);
     at(2, [link([track(2), track(1, { ssrc: 8 })])]);
     // The stream has ended and the native side no longer knows the pair.
     at(3, [link([], { pair: undefined })]);

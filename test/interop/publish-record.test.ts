@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { StatusMessage } from "../../src/bot/job.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
 import type { Manifest } from "../../src/sinks/recorder/manifest.ts";
@@ -39,6 +40,7 @@ async function publishAndRecord(o: { name: string; video: "vp8" | "h264"; format
     "Truth",
     "--sent-log",
     sentLog,
+    "--ndjson",
   ]);
   try {
     await publisher.seen(/publishing/, 60_000);
@@ -58,13 +60,16 @@ async function publishAndRecord(o: { name: string; video: "vp8" | "h264"; format
     expect(recorder.code).toBe(0);
     const result = JSON.parse(recorder.stdout);
     publisher.kill("SIGINT");
-    expect((await publisher.done).code).toBe(0);
+    const { code, stdout } = await publisher.done;
+    expect(code).toBe(0);
+    const statuses = stdout.split("\n").filter((l) => l.includes('"remote-inbound-rtp"'));
+    const outgoing: StatusMessage = JSON.parse(statuses.at(-1) ?? "{}");
     const sent: SentLine[] = (await readFile(sentLog, "utf8"))
       .trim()
       .split("\n")
       .map((l) => JSON.parse(l));
     const manifest: Manifest = JSON.parse(await readFile(join(result.session, "manifest.json"), "utf8"));
-    return { file: result.files[0], sent, manifest };
+    return { file: result.files[0], sent, manifest, outgoing };
   } finally {
     publisher.kill("SIGKILL");
   }
@@ -107,7 +112,7 @@ test("H.264 from our own publisher is copied into MP4, with AAC", async () => {
 });
 
 test("H.264 from our own publisher is kept as it is in Matroska, with statistics that balance", async () => {
-  const { file, sent, manifest } = await publishAndRecord({
+  const { file, sent, manifest, outgoing } = await publishAndRecord({
     name: "mkv",
     video: "h264",
     format: "mkv",
@@ -130,6 +135,14 @@ test("H.264 from our own publisher is kept as it is in Matroska, with statistics
     if (stream?.kind === "video") expect(stream.framesReceived).toBeGreaterThan(150);
   }
   expect(tracks).toHaveLength(2);
+  const own = Object.values(outgoing.statistics ?? {});
+  for (const objects of tracks) {
+    const stream = objects.find((o) => o.type === "inbound-rtp");
+    const source = own.find((o) => o.type === "outbound-rtp" && o.ssrc === stream?.ssrc);
+    const report = own.find((o) => o.type === "remote-inbound-rtp" && o.ssrc === stream?.ssrc);
+    expect(source).toMatchObject({ kind: stream?.kind, mid: stream?.mid, remoteId: report?.id });
+    expect(report).toMatchObject({ packetsLost: 0, fractionLost: 0, localId: source?.id });
+  }
   const path = person?.connections.flatMap((c) => Object.values(c).map((o) => o.type));
   expect(path).toEqual(["transport", "candidate-pair", "local-candidate", "remote-candidate"]);
   expect(file.tracks.map((t: { codec: string }) => t.codec).sort()).toEqual(["h264", "opus"]);
