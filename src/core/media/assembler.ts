@@ -350,13 +350,14 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     }
     this.#outTime = rtpTime;
     if (joined.keyframe && packets > 1 && ring.marker(end)) this.#markers.proved();
-    if (this.#gate && !this.#gate.admit(joined, first)) {
+    const passed = this.#gate ? this.#gate.admit(joined, first, draft.arrival) : joined;
+    if (!passed) {
       this.stats.gatedFrames++;
       return undefined;
     }
     this.stats.frames++;
-    if (joined.keyframe) this.stats.keyframes++;
-    const frame = assembledFrame(joined, draft, rtpTime, at, end, this.#lost, this.#rotation);
+    if (passed.keyframe) this.stats.keyframes++;
+    const frame = assembledFrame(passed, draft, rtpTime, at, end, this.#lost, this.#rotation);
     this.#lost = 0;
     return frame;
   }

@@ -3,6 +3,9 @@ import type { KeyframeReason } from "./assembled-frame.ts";
 import { Continuity } from "./continuity.ts";
 import type { LossGap } from "./loss-gap.ts";
 
+/** Held back for so long, a stream is begun at a recovery point: its encoder refreshes pictures in parts only. */
+const RECOVERY_AFTER_MS = 5000;
+
 /**
  * Lets whole video frames pass that can be decoded. After a harmful loss, and at the start, it holds back
  * delta frames until a keyframe and says that one is needed. `keep`: after the first keyframe everything
@@ -12,6 +15,8 @@ export class FrameGate {
   readonly #continuity = new Continuity();
   readonly #keep: boolean;
   #closed = true;
+  /** Arrival of the first frame that was held back since the gate closed. */
+  #heldSince: number | undefined;
   #request: KeyframeReason | undefined;
 
   constructor(onLoss: "gate" | "keep") {
@@ -33,6 +38,7 @@ export class FrameGate {
   /** A stream begins. */
   begin(): void {
     this.#closed = true;
+    this.#heldSince = undefined;
     this.#request = "first-frame";
   }
 
@@ -51,18 +57,31 @@ export class FrameGate {
     else if (effect === "unknown") this.#continuity.suspect();
   }
 
-  /** True when the frame, whose first packet is `first`, may come out. */
-  admit(frame: JoinedFrame, first: PayloadInfo): boolean {
+  /**
+   * The frame, whose first packet is `first`, if it may come out; a recovery point at which decoding begins comes
+   * out as a keyframe. `arrival` in milliseconds.
+   */
+  admit(frame: JoinedFrame, first: PayloadInfo, arrival: number): JoinedFrame | undefined {
     if (frame.keyframe) {
-      this.#continuity.keyframe(first);
-      this.#closed = false;
-      return true;
+      this.#open(first);
+      return frame;
     }
-    if (this.#closed) return false;
+    if (this.#closed) {
+      this.#heldSince ??= arrival;
+      if (!frame.recovery || arrival - this.#heldSince < RECOVERY_AFTER_MS) return undefined;
+      this.#open(first);
+      return { ...frame, keyframe: true };
+    }
     const verdict = this.#continuity.judge(first);
-    if (verdict === "pass") return true;
+    if (verdict === "pass") return frame;
     if (verdict === "broken") this.break("loss");
     else if (verdict === "stuck") this.#request = "loss";
-    return this.#keep;
+    return this.#keep ? frame : undefined;
+  }
+
+  #open(first: PayloadInfo): void {
+    this.#continuity.keyframe(first);
+    this.#closed = false;
+    this.#heldSince = undefined;
   }
 }
