@@ -128,7 +128,7 @@ export class ConnectionReceiver {
   statistics(_now: Millis): ReceiverStatistics {
     return {
       tracks: [...this.#streams.values()].map((s) => s.statistics()),
-      rttMs: this.#rtt.measured ? this.#rtt.ms : undefined,
+      rttMs: this.#rtt.echoMs,
       rembBps: this.#congestion.rembBps,
     };
   }

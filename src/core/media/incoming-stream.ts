@@ -148,11 +148,16 @@ export class IncomingStream {
       this.#role = this.#roleOf(payload);
     }
     const recovered = rtx !== undefined;
+    if (recovered) this.#counters.onRtx(v, rtx);
     const extSeq = recovered ? this.#recover(v.seq, now) : this.reception.push(v.seq, v.timestamp, now);
     if (extSeq === undefined) return;
-    this.#counters.onPacket(v, rtx, now);
+    this.#counters.onPacket(v, now);
     if (x.audioLevel !== undefined) this.#counters.audioLevel = x.audioLevel;
     if (this.reception.epoch !== this.#epoch) this.#restart(now);
+    if (!recovered) {
+      this.#ledger.onPacket(extSeq);
+      this.#nack?.push(extSeq, now);
+    }
     const rtpTime = this.#timestamps.accept(v.timestamp, now);
     if (rtpTime === undefined) {
       this.#faults.count("timestamp-outlier");
@@ -166,11 +171,7 @@ export class IncomingStream {
     if (newest) this.#newest = extSeq;
     this.#newestTime = Math.max(this.#newestTime, rtpTime);
     const empty = v.payloadEnd === v.payloadOffset;
-    if (!recovered) {
-      this.#ledger.onPacket(extSeq);
-      this.#nack?.push(extSeq, now);
-      if (!empty) this.#timeline.onPacket(rtpTime, now);
-    }
+    if (!recovered && !empty) this.#timeline.onPacket(rtpTime, now);
     this.#assemblePacket(
       { extSeq, rtpTime, marker: v.marker, payload: payloadOf(v), arrival: now, rotation: x.rotation },
       newest,

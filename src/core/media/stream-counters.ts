@@ -39,16 +39,18 @@ export class StreamCounters {
     return this.#freezes.freezes;
   }
 
-  /** An accepted packet. `rtx`: the SSRC that it came on, when it is a retransmission. */
-  onPacket(v: RtpView, rtx: number | undefined, now: Millis): void {
-    const octets = v.payloadEnd - v.payloadOffset;
+  /** An accepted packet. */
+  onPacket(v: RtpView, now: Millis): void {
     this.lastPacket = now;
-    this.bytes += octets;
+    this.bytes += v.payloadEnd - v.payloadOffset;
     this.headerBytes += v.payloadOffset + v.padding;
-    if (rtx === undefined) return;
-    this.rtx.ssrc = rtx;
+  }
+
+  /** A retransmission on `ssrc`, needed or not. */
+  onRtx(v: RtpView, ssrc: number): void {
+    this.rtx.ssrc = ssrc;
     this.rtx.packets++;
-    this.rtx.bytes += octets;
+    this.rtx.bytes += v.payloadEnd - v.payloadOffset;
   }
 
   /** A frame that is complete, and so are all before it. */
