@@ -278,6 +278,7 @@ function outgoing(
     codec,
     ssrc: send.ssrc,
     payloadType: send.payload.payloadType,
+    fmtp: send.payload.fmtp,
     mid: m.mid,
     extensions: sendExtensionIds(m.extensions),
     ...(send.rtx ? { rtx: send.rtx } : {}),

@@ -15,6 +15,8 @@ export type OutgoingTrackOptions = {
   readonly codec: Codec;
   readonly ssrc: number;
   readonly payloadType: number;
+  /** Of the payload type, as the other side described it. */
+  readonly fmtp?: string | undefined;
   readonly rtx?: { readonly ssrc: number; readonly payloadType: number } | undefined;
   readonly mid?: string | undefined;
   readonly rid?: string | undefined;
@@ -82,7 +84,7 @@ export class OutgoingTrack {
     this.kind = o.codec.kind;
     this.nack = new NackResponder(this.stream);
     this.remote = new RemoteView(o.codec.clockRate);
-    this.#packetizer = o.codec.packetizer();
+    this.#packetizer = o.codec.packetizer(o.fmtp);
     this.#maxPayload = maxPacket - header.overhead;
   }
 

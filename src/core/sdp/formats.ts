@@ -109,7 +109,7 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
     const known = capabilities.find(
       (k) => k.kind === m.kind && k.name.toLowerCase() === name && k.clockRate === c.clockRate,
     );
-    if (!known) continue;
+    if (!known || isInterleaved(name, c.fmtp)) continue;
     taken.add(c.payloadType);
     const fmtp = name === "opus" ? known.fmtp : name === "h264" ? withOurLevel(c.fmtp) : c.fmtp;
     const codec = { ...c, fmtp, feedback: c.feedback.filter((f) => ours.includes(f)) };
@@ -120,6 +120,11 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
     if (c.name.toLowerCase() === "rtx" && taken.has(Number(fmtpValue(c.fmtp, "apt")))) out.push(c);
   }
   return out;
+}
+
+/** H.264 whose packets come in another order than their pictures (RFC 6184 section 6.4): nobody sends it. */
+function isInterleaved(name: string, fmtp: string): boolean {
+  return name === "h264" && fmtpValue(fmtp, "packetization-mode") === "2";
 }
 
 /**

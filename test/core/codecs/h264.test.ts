@@ -10,6 +10,8 @@ import { hex } from "./hex.ts";
 
 const { sps494x370, sps640x480, sps1920x1080, sps422, sps444, spsInterlaced, pps } = sets;
 
+const base64 = (b: Uint8Array) => Buffer.from(b).toString("base64");
+
 describe("sequence parameter sets", () => {
   it.each([
     ["odd crop", sps494x370, 66, 494, 370, 1, 8],
@@ -49,8 +51,7 @@ describe("sequence parameter sets", () => {
 
 describe("parameter sets of a track", () => {
   it("come from the description", () => {
-    const b64 = (b: Uint8Array) => Buffer.from(b).toString("base64");
-    const fmtp = `packetization-mode=1; sprop-parameter-sets=${b64(sps494x370)},${b64(pps)};profile-level-id=42c015`;
+    const fmtp = `packetization-mode=1; sprop-parameter-sets=${base64(sps494x370)},${base64(pps)};profile-level-id=42c015`;
     const frame = new H264Depacketizer(fmtp).join([idr]);
     expect(frame).toEqual({ data: annexB(sps494x370, pps, idr), keyframe: true, width: 494, height: 370 });
     expect(new H264Depacketizer("sprop-parameter-sets=%%,A").join([idr])).toBeUndefined();
@@ -77,6 +78,53 @@ describe("parameter sets of a track", () => {
     ]);
   });
 
+  it("with other bytes and the same size are passed on and remembered", () => {
+    const louder = Uint8Array.from(sps640x480);
+    louder[3] = 31; // another level
+    const d = h264.depacketizer();
+    expect(d.join([stapA(sps640x480, pps), idr])).toMatchObject({ width: 640, height: 480 });
+    const changed = d.join([stapA(louder, pps), idr]);
+    expect(changed).toMatchObject({ data: annexB(louder, pps, idr), width: 640, height: 480 });
+    expect(d.join([idr])?.data).toEqual(annexB(louder, pps, idr));
+  });
+
+  it("change between keyframes: an SPS alone, with delta slices, counts from the next IDR slice on", () => {
+    const d = h264.depacketizer();
+    d.join([stapA(sps494x370, pps), idr]);
+    expect(d.join([sps640x480, slice])).toEqual({ data: annexB(sps640x480, slice), keyframe: false });
+    expect(d.join([idr])).toMatchObject({ data: annexB(sps640x480, pps, idr), width: 640 });
+  });
+
+  it("come whole before an IDR slice, also those that only later slices name", () => {
+    const second = hex("68 53 83 f2"); // PPS 1 of SPS 0
+    const d = new H264Depacketizer(`sprop-parameter-sets=${[sps640x480, pps, second].map(base64).join()}`);
+    expect(d.join([idr])?.data).toEqual(annexB(sps640x480, pps, second, idr));
+    // Two PPS in one picture.
+    const other = hex("65 0c 50 0a 0b");
+    expect(d.join([idr, other])?.data).toEqual(annexB(sps640x480, pps, second, idr, other));
+  });
+
+  it("of another id do not stand in for those that an IDR slice names", () => {
+    const second = hex("68 53 83 f2");
+    const d = h264.depacketizer();
+    expect(d.join([stapA(sps640x480, second), idr])).toBeUndefined();
+    expect(d.join([stapA(pps), idr])?.data).toEqual(annexB(sps640x480, second, pps, pps, idr));
+  });
+
+  it("that were meant for an SPS of before come along only when a slice names them", () => {
+    const second = hex("68 53 83 f2");
+    const d = h264.depacketizer();
+    d.join([stapA(sps494x370, pps, second), idr]);
+    expect(d.join([stapA(sps640x480, pps), idr])?.data).toEqual(annexB(sps640x480, pps, idr));
+    expect(d.join([idr])?.data).toEqual(annexB(sps640x480, pps, idr));
+  });
+
+  it("longer than any real one are not remembered", () => {
+    const huge = Uint8Array.from([...sps640x480, ...new Uint8Array(5000).fill(0x55)]);
+    const d = h264.depacketizer();
+    expect(d.join([...fuA(huge, 1000), pps, idr])).toBeUndefined();
+  });
+
   it("are sent again before an IDR slice that comes without", () => {
     const sender = h264.packetizer();
     const o = { keyframe: true, maxPayload: 1200 };
@@ -91,6 +139,40 @@ describe("parameter sets of a track", () => {
   });
 });
 
+describe("packetization modes", () => {
+  const frame = annexB(sps494x370, pps, sei, idr);
+  const o = { keyframe: true, maxPayload: 100 };
+  const sent = (fmtp: string | undefined, maxPayload = 100) =>
+    h264
+      .packetizer(fmtp)
+      .packetize(frame, { ...o, maxPayload })
+      .map((c) => c.payload);
+
+  it.each([undefined, "packetization-mode=1", "profile-level-id=42e01f; Packetization-Mode=1"])(
+    "parameter sets share a packet with %j",
+    (fmtp) => expect(sent(fmtp)).toEqual([stapA(sps494x370, pps), sei, idr]),
+  );
+
+  it.each(["", "profile-level-id=42e01f", "packetization-mode=0;profile-level-id=42e01f"])(
+    "every NAL unit goes alone with %j",
+    (fmtp) => expect(sent(fmtp)).toEqual([sps494x370, pps, sei, idr]),
+  );
+
+  it("what is too large for a packet goes in fragments in mode 0 too, for else there is no picture", () => {
+    const payloads = sent("packetization-mode=0", 18);
+    expect(payloads.every((p) => p.length <= 18)).toBe(true);
+    expect(h264.depacketizer().join(payloads)?.data).toEqual(frame);
+  });
+
+  it("are told apart by nothing but the packets: either is received whatever was agreed", () => {
+    for (const fmtp of ["packetization-mode=0", "packetization-mode=1"]) {
+      for (const other of ["packetization-mode=0", "packetization-mode=1"]) {
+        expect(h264.depacketizer(other).join(sent(fmtp))?.data).toEqual(frame);
+      }
+    }
+  });
+});
+
 describe("what a payload says", () => {
   const d = h264.depacketizer();
   const second = fuA(idr, 8)[1] ?? idr;
@@ -99,6 +181,12 @@ describe("what a payload says", () => {
     ["a further slice", secondSlice, { start: false, keyframe: false, discardable: false, media: true }],
     ["a slice nobody refers to", discardableSlice, { start: true, discardable: true, media: true }],
     ["an IDR slice", idr, { start: true, keyframe: true, discardable: false, media: true }],
+    ["an IDR slice behind SEI in a STAP-A", stapA(sei, idr), { start: true, keyframe: true, media: true }],
+    [
+      "a further slice and what follows it in a STAP-A",
+      stapA(secondSlice, slice),
+      { start: false, media: true },
+    ],
     [
       "an IDR slice inside a STAP-A",
       stapA(sps494x370, pps, idr),
@@ -116,6 +204,8 @@ describe("what a payload says", () => {
   it.each([
     ["nothing", hex("")],
     ["a STAP-B", hex("79 00 01 00 02 41 9a")],
+    ["an MTAP16", hex("7a 00 01 00 04 00 00 00 41 9a")],
+    ["an MTAP24", hex("7b 00 01 00 05 00 00 00 00 41 9a")],
     ["an FU-B", hex("7d 85 00 01 88")],
     ["a STAP-A without a NAL unit", hex("78")],
     ["a STAP-A whose first length is 0", hex("78 00 00 41")],
@@ -135,7 +225,9 @@ describe("for Matroska and MP4", () => {
     expect(annexBToLengths(hex("41 9a 24"))).toEqual(hex(""));
   });
 
-  it("finds the parameter sets of an access unit", () => {
+  it("finds the parameter sets of an access unit, each once", () => {
+    const twice = annexB(sps494x370, pps, sps494x370, pps, idr);
+    expect(parameterSetsOf(twice)).toEqual({ sps: [sps494x370], pps: [pps] });
     expect(parameterSetsOf(annexB(sps494x370, pps, idr))).toEqual({ sps: [sps494x370], pps: [pps] });
     expect(parameterSetsOf(annexB(slice))).toBeUndefined();
   });

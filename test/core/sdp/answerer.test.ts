@@ -162,6 +162,14 @@ describe("an answer to Chromium", () => {
     }
   });
 
+  test("leaves out H.264 in interleaved mode, with its retransmissions", () => {
+    const offer = read(
+      odd.h265First.replaceAll("H265", "H264").replace("fmtp:51 level-id=93", "fmtp:51 packetization-mode=2"),
+    );
+    const codecs = negotiator().acceptOffer(offer, recorder).media[0]?.codecs;
+    expect(codecs?.map((c) => c.payloadType)).toEqual([49, 96, 50, 97]);
+  });
+
   test("repeats what an H.265 offer says of itself, with retransmissions, behind all other codecs", () => {
     const ours = negotiator();
     const answer = ours.acceptOffer(read(odd.h265First), recorder).media[0];
