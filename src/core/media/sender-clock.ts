@@ -1,24 +1,34 @@
-import type { WallMillis } from "../time.ts";
+import { NTP_UNIX_OFFSET_S, type WallMillis } from "../time.ts";
 
-/** At most this many sender reports speak for the clock. */
+/** At most this many samples speak for the clock. */
 const MAX_SAMPLES = 20;
 /** A sender's clock may run this much off nominal before the slope is called nonsense. */
 const MAX_SLOPE_ERROR = 0.05;
-/** Implausible reports in a row before the old samples are given up. */
-const MAX_REJECTS = 3;
+/** Implausible samples in a row that agree with each other before they replace the old ones. */
+const AGREEING = 3;
 const MAX_WALL_JUMP_MS = 3_600_000;
 const MAX_RTP_JUMP = 2 ** 25;
 /** Slope is only believed over a base line of this length; below it the nominal rate is better. */
 const MIN_BASELINE_MS = 5000;
+const MIN_FIT = 4;
+/** NTP 0: the sender does not know the time (RFC 3550 section 6.4.1). */
+const NO_TIME = -NTP_UNIX_OFFSET_S * 1000;
+
+type Sample = { wall: number; readonly rtp: number };
+
+/** What became of a sample; `rebuilt`: the clock was set, and is now told by the newest samples alone. */
+export type SampleVerdict = "accepted" | "rejected" | "rebuilt";
 
 /**
- * Maps RTP timestamps of one SSRC to the sender's wall clock, from its sender reports (RFC 3550 section
- * 6.4.1): least squares over the newest samples, nominal rate while they span little time.
+ * Maps RTP timestamps of one SSRC to a wall clock of its sender, from sender reports (RFC 3550 section 6.4.1)
+ * or capture times: least squares over the newest samples, nominal rate while they span little time.
  */
 export class SenderClock {
   readonly #ratePerMs: number;
-  #samples: { wall: number; rtp: number }[] = [];
-  #rejects = 0;
+  #samples: Sample[] = [];
+  /** Newest samples that contradict the others, but not each other. */
+  #dissent: Sample[] = [];
+  #shift = 0;
   #slope: number;
   #rtp0 = 0;
   #wall0 = 0;
@@ -29,48 +39,72 @@ export class SenderClock {
     this.#slope = 1 / this.#ratePerMs;
   }
 
-  /** At least one report was accepted. */
+  /** At least one sample was accepted. */
   get known(): boolean {
     return this.#samples.length > 0;
   }
 
-  /** Adds a report. `rtp` is unwrapped. False when it is a duplicate or implausible. */
-  push(wall: WallMillis, rtp: number): boolean {
-    const last = this.#samples.at(-1);
-    if (last) {
-      if (wall === last.wall && rtp === last.rtp) return false;
-      const jump =
-        wall <= last.wall ||
-        rtp < last.rtp ||
-        wall - last.wall > MAX_WALL_JUMP_MS ||
-        rtp - last.rtp > MAX_RTP_JUMP ||
-        !this.#plausible(wall - last.wall, rtp - last.rtp);
-      if (jump && ++this.#rejects < MAX_REJECTS) return false;
-      if (jump) this.#samples = [];
-    }
-    this.#rejects = 0;
-    this.#samples.push({ wall, rtp });
-    if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
-    this.#fit();
-    return true;
+  /** Milliseconds added to the sender's wall clock, so that it runs on where the sender has set it. */
+  get shift(): number {
+    return this.#shift;
   }
 
-  /** Sender's wall clock at an unwrapped RTP timestamp; undefined before the first report. */
+  /** Adds a sample. `rtp` is unwrapped. Rejected: a duplicate, no time, or implausible. */
+  push(wall: WallMillis, rtp: number): SampleVerdict {
+    if (wall === NO_TIME) return "rejected";
+    const sample = { wall: wall + this.#shift, rtp };
+    const last = this.#samples.at(-1);
+    if (last && !this.#follows(last, sample)) {
+      if (sample.wall === last.wall && rtp === last.rtp) return "rejected";
+      return this.#dissents(sample) ? "rebuilt" : "rejected";
+    }
+    this.#dissent = [];
+    this.#samples.push(sample);
+    if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
+    this.#fit();
+    return "accepted";
+  }
+
+  /** Sender's wall clock at an unwrapped RTP timestamp; undefined before the first sample. */
   wallAt(rtp: number): WallMillis | undefined {
     if (this.#samples.length === 0) return undefined;
     return (this.#wall0 + (rtp - this.#rtp0) * this.#slope) as WallMillis;
   }
 
-  /** Forgets everything (the stream restarted). */
-  reset(): void {
-    this.#samples = [];
-    this.#rejects = 0;
+  /** Sets what is added to the sender's wall clock, in milliseconds, for past and future samples. */
+  shiftTo(shift: number): void {
+    const by = shift - this.#shift;
+    for (const s of this.#samples) s.wall += by;
+    this.#shift = shift;
+    this.#wall0 += by;
   }
 
-  /** Two reports must agree with the nominal rate within 5 % or 200 ms, whichever is more. */
-  #plausible(dWall: number, dRtp: number): boolean {
-    const error = Math.abs(dRtp / this.#ratePerMs - dWall);
-    return error <= Math.max(200, dWall * MAX_SLOPE_ERROR);
+  /** Forgets everything but the shift (the stream restarted). */
+  reset(): void {
+    this.#samples = [];
+    this.#dissent = [];
+  }
+
+  /** Notes a sample that contradicts the others; true when the others are given up for it. */
+  #dissents(sample: Sample): boolean {
+    const d = this.#dissent;
+    const before = d.at(-1);
+    if (before && sample.wall === before.wall && sample.rtp === before.rtp) return false;
+    if (before && !this.#follows(before, sample)) d.length = 0;
+    d.push(sample);
+    if (d.length < AGREEING) return false;
+    this.#samples = d;
+    this.#dissent = [];
+    this.#fit();
+    return true;
+  }
+
+  /** Both clocks went forward, not too far, and by the same time within 5 % or 200 ms, whichever is more. */
+  #follows(a: Sample, b: Sample): boolean {
+    const dWall = b.wall - a.wall;
+    const dRtp = b.rtp - a.rtp;
+    if (dWall <= 0 || dRtp < 0 || dWall > MAX_WALL_JUMP_MS || dRtp > MAX_RTP_JUMP) return false;
+    return Math.abs(dRtp / this.#ratePerMs - dWall) <= Math.max(200, dWall * MAX_SLOPE_ERROR);
   }
 
   #fit(): void {
@@ -84,13 +118,12 @@ export class SenderClock {
       wall += x.wall - first.wall;
       rtp += x.rtp - first.rtp;
     }
-    wall /= s.length;
-    rtp /= s.length;
-    this.#wall0 = first.wall + wall;
-    this.#rtp0 = first.rtp + rtp;
+    // Centred: the squares of whole times would not fit into a double.
+    this.#wall0 = first.wall + wall / s.length;
+    this.#rtp0 = first.rtp + rtp / s.length;
     const nominal = 1 / this.#ratePerMs;
     this.#slope = nominal;
-    if (last.wall - first.wall < MIN_BASELINE_MS || s.length < 4) return;
+    if (last.wall - first.wall < MIN_BASELINE_MS || s.length < MIN_FIT) return;
     let num = 0;
     let den = 0;
     for (const x of s) {

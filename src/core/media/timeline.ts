@@ -1,92 +1,70 @@
-import { type Millis, millis, type WallMillis } from "../time.ts";
+import type { CaptureTime } from "../rtp/extension-values.ts";
+import { type Millis, millis, ntpToWall, type WallMillis, wallMillis } from "../time.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
-import { SenderClock } from "./sender-clock.ts";
+import { AudioGrid } from "./audio-grid.ts";
+import { OFFSET_WINDOW_MS, slew } from "./clock-offset.ts";
+import { PauseJudge } from "./pause-judge.ts";
+import { ReferenceClock, ReferenceGroup } from "./reference-clock.ts";
+import { StartGate } from "./start-gate.ts";
 
-/** Window over which the smallest (report arrival - report time) is taken as the sender's clock offset. */
-const OFFSET_WINDOW_MS = 120_000;
-/** Differences below this are noise and left alone. */
-const IGNORE_MS = 5;
-/** Corrections after the first frame: at most this much per second of media. */
-const SLEW_MS_PER_S = 5;
-/** Reports that disagree with arrival by more than this are not believed. */
-const TRUST_MS = 1000;
-/** Media time that moved this far against arrival time restarts the mapping. */
-const RESTART_MS = 1000;
-/** A lasting shift of arrival against media time: the sender stopped without moving its timestamps. */
-const STALL_MS = 250;
-const STALL_FOR_MS = 2000;
+/** Reports that disagree with arrival by more are wrong: servers write them, and some write them badly. */
+const REPORT_TRUST_MS = 250;
+/** Capture may be this long before arrival: media servers decode, mix and encode on the way. */
+const CAPTURE_TRUST_MS = 1500;
 
-/**
- * The clock of one sender (one CNAME), shared by its tracks so that lips and voice keep together: local time
- * = sender time + the smallest offset seen between a report's arrival and its time.
- */
+/** The clocks of one sender (one CNAME), shared by its tracks so that lips and voice keep together. */
 export class SenderTimeline {
-  /** Ascending minimum queue, as in ArrivalClock. */
-  #queue: { at: number; offset: number }[] = [];
-  #applied: { offset: number; at: number } | undefined;
-
-  /**
-   * Local milliseconds to add to the sender's wall clock, for frames that arrived at `arrival`; undefined
-   * before the first report. It moves towards the smallest offset seen slowly, and for all tracks at once: their
-   * distance from each other is never touched.
-   */
-  offset(arrival: Millis): number | undefined {
-    const best = this.#queue[0]?.offset;
-    const applied = this.#applied;
-    if (best === undefined) return undefined;
-    if (!applied || Math.abs(best - applied.offset) > TRUST_MS) {
-      this.#applied = { offset: best, at: arrival };
-      return best;
-    }
-    const limit = (SLEW_MS_PER_S * Math.max(0, arrival - applied.at)) / 1000;
-    applied.offset += Math.max(-limit, Math.min(limit, best - applied.offset));
-    applied.at = Math.max(applied.at, arrival);
-    return applied.offset;
-  }
-
-  /** Notes a sender report of any track of this sender. */
-  onReport(wall: WallMillis, arrival: Millis): void {
-    const offset = arrival - wall;
-    const front = this.#queue[0];
-    // A step of the sender's clock makes the old minimum meaningless.
-    if (front && Math.abs(offset - front.offset) > 10 * TRUST_MS) this.#queue = [];
-    const q = this.#queue;
-    while (q.length > 0 && (q.at(-1)?.offset ?? 0) >= offset) q.pop();
-    q.push({ at: arrival, offset });
-    while (q.length > 1 && (q[0]?.at ?? 0) < arrival - OFFSET_WINDOW_MS) q.shift();
-  }
+  readonly #reports = new ReferenceGroup(REPORT_TRUST_MS);
+  readonly #captures = new ReferenceGroup(CAPTURE_TRUST_MS);
 
   /** A track of this sender. `clockRate` in Hz. */
   track(clockRate: number): TrackTimeline {
-    return new TrackTimeline(this, clockRate);
+    return new TrackTimeline(this.#reports, this.#captures, clockRate);
   }
 }
 
-/** Places the frames of one SSRC on local time. */
+/**
+ * Places the frames of one SSRC on local time: by capture times (abs-capture-time) where packets carry them, else by
+ * sender reports, else by arrival.
+ */
 export class TrackTimeline {
-  readonly #sender: SenderTimeline;
   readonly #ratePerMs: number;
-  readonly #reports: SenderClock;
-  readonly #recent: ArrivalClock;
-  readonly #best: ArrivalClock;
+  readonly #reports: ReferenceClock;
+  readonly #captures: ReferenceClock;
+  /** Best arrivals of a long while: a queue on the path delays packets, not the sender. */
+  readonly #arrivals: ArrivalClock;
+  readonly #gate: StartGate;
+  readonly #pauses: PauseJudge;
+  readonly #grid = new AudioGrid();
+  #captureSource: string | undefined;
   /** Local time = media time + offset, as applied to the last placed frame. */
   #offset: number | undefined;
-  #last: { rtp: number; local: number } | undefined;
-  #stalledSince: number | undefined;
+  #lastRtp = 0;
+  #lastLocal = Number.NEGATIVE_INFINITY;
   #restarts = 0;
-  #distrusted = false;
 
-  constructor(sender: SenderTimeline, clockRate: number) {
-    this.#sender = sender;
+  constructor(reports: ReferenceGroup, captures: ReferenceGroup, clockRate: number) {
     this.#ratePerMs = clockRate / 1000;
-    this.#reports = new SenderClock(clockRate);
-    this.#recent = new ArrivalClock(clockRate);
-    this.#best = new ArrivalClock(clockRate, OFFSET_WINDOW_MS);
+    this.#reports = new ReferenceClock(reports, clockRate);
+    this.#captures = new ReferenceClock(captures, clockRate);
+    this.#arrivals = new ArrivalClock(clockRate, OFFSET_WINDOW_MS);
+    this.#gate = new StartGate(clockRate);
+    this.#pauses = new PauseJudge(clockRate);
   }
 
-  /** Sender reports place this track exactly (false: arrival times do, approximately). */
+  /** Reports or capture times place this track exactly (false: arrival times do, or nothing says that they are right). */
   get synchronized(): boolean {
-    return this.#reports.known && !this.#distrusted;
+    return this.#gate.open && (trusted(this.#captures) || trusted(this.#reports));
+  }
+
+  /** The sender's reports, or its capture times, contradict arrival and are not used. */
+  get distrusted(): boolean {
+    return this.#captures.distrusted || this.#reports.distrusted;
+  }
+
+  /** Packets come live, no longer in the burst of old ones that some servers begin with. */
+  get live(): boolean {
+    return this.#gate.open;
   }
 
   /** Times that the mapping had to start anew (timestamp jumps, sender stalls). */
@@ -94,82 +72,101 @@ export class TrackTimeline {
     return this.#restarts;
   }
 
+  /** Times that the sender's clock was set; the media does not move with it. */
+  get clockSteps(): number {
+    return this.#reports.steps + this.#captures.steps;
+  }
+
   /** Notes a sender report. `rtp` is unwrapped. */
   onReport(wall: WallMillis, rtp: number, arrival: Millis): void {
-    if (this.#reports.push(wall, rtp)) this.#sender.onReport(wall, arrival);
+    if (this.#reports.push(wall, rtp, arrival, this.#arrived)) this.#pauses.acquit();
+  }
+
+  /**
+   * Notes the capture time that a packet carries (abs-capture-time), its unwrapped timestamp and when it arrived.
+   * `source`: whose clock it is, the first CSRC or else the SSRC. Without an offset to the sender's clock the time
+   * is of the first sender of all: tracks that it captured keep together all the same.
+   */
+  onCaptureTime(capture: CaptureTime, source: number, rtp: number, arrival: Millis): void {
+    const key = `${source}${capture.clockOffsetMs === undefined ? "" : " offset"}`;
+    if (key !== this.#captureSource) {
+      if (this.#captureSource !== undefined) this.#captures.reset(arrival);
+      this.#captureSource = key;
+    }
+    const wall = wallMillis(ntpToWall(capture.ntp) + (capture.clockOffsetMs ?? 0));
+    this.#captures.push(wall, rtp, arrival, this.#arrived);
   }
 
   /** Notes a media packet: its unwrapped timestamp and when it arrived. */
   onPacket(rtp: number, arrival: Millis): void {
-    const offset = this.#recent.offset;
-    // Media time ahead of arrival by this much is a jump of the timestamps, never the network.
-    if (offset !== undefined && offset - (arrival - rtp / this.#ratePerMs) > RESTART_MS) this.restart();
-    this.#recent.push(rtp, arrival);
-    this.#best.push(rtp, arrival);
+    if (this.#pauses.push(rtp, arrival, this.#offset) && this.#offset !== undefined)
+      this.#reanchor(rtp, arrival);
+    this.#arrivals.push(rtp, arrival);
+    if (!this.#gate.push(rtp, arrival)) return;
+    this.#captures.review(rtp, arrival, this.#arrived);
+    this.#reports.review(rtp, arrival, this.#arrived);
   }
 
   /**
    * Local time of a frame, strictly growing. The first frame takes the best mapping known; later ones move
-   * towards a better one by at most 5 ms per second. `arrival`: when the frame's first packet came.
+   * towards a better one by at most 5 ms per second. `arrival`: when the frame's first packet came. `duration` in
+   * microseconds, of sound: it follows without seams on what came before.
    */
-  place(rtp: number, arrival: Millis): Millis {
+  place(rtp: number, arrival: Millis, duration?: number): Millis {
     const media = rtp / this.#ratePerMs;
-    this.#noticeStall(arrival);
-    const target = this.#target(rtp, media, arrival) ?? arrival - media;
-    if (this.#offset === undefined || this.#last === undefined) this.#offset = target;
-    else this.#offset += this.#step(target - this.#offset, rtp - this.#last.rtp);
-    const floor = this.#last === undefined ? Number.NEGATIVE_INFINITY : this.#last.local + 1;
-    const local = Math.max(floor, media + this.#offset);
-    this.#last = { rtp, local };
-    return millis(local);
+    const target = this.#target(rtp, arrival) ?? arrival - media;
+    if (this.#offset === undefined) this.#offset = target;
+    else this.#offset += slew(target - this.#offset, Math.max(0, rtp - this.#lastRtp) / this.#ratePerMs);
+    this.#lastRtp = rtp;
+    const local =
+      duration === undefined
+        ? media + this.#offset
+        : this.#grid.place(media, this.#offset, Math.max(1, duration / 1000));
+    this.#lastLocal = Math.max(this.#lastLocal + 1, local);
+    return millis(this.#lastLocal);
   }
 
-  #target(rtp: number, media: number, arrival: Millis): number | undefined {
-    const wall = this.#reports.wallAt(rtp);
-    const shift = this.#sender.offset(arrival);
-    this.#distrusted = false;
-    if (wall === undefined || shift === undefined) return this.#recent.offset;
-    const reported = wall + shift - media;
-    // Compared with the best arrival in a long while: a queue on the path delays packets, not the sender.
-    const arrived = this.#best.offset;
-    this.#distrusted = arrived !== undefined && Math.abs(reported - arrived) > TRUST_MS;
-    return this.#distrusted ? this.#recent.offset : reported;
-  }
-
-  #step(error: number, rtpStep: number): number {
-    if (Math.abs(error) < IGNORE_MS) return 0;
-    if (this.synchronized && error > STALL_MS) {
-      // The sender's own reports say that its timestamps stood still for a while.
-      this.#restarts++;
-      return error;
-    }
-    const limit = (SLEW_MS_PER_S * Math.max(0, rtpStep / this.#ratePerMs)) / 1000;
-    return Math.max(-limit, Math.min(limit, error));
-  }
-
-  /** Without reports: every packet comes late against the old mapping, for good. */
-  #noticeStall(arrival: Millis): void {
-    const recent = this.#recent.offset;
-    if (
-      this.synchronized ||
-      this.#offset === undefined ||
-      recent === undefined ||
-      recent - this.#offset < STALL_MS
-    ) {
-      this.#stalledSince = undefined;
-      return;
-    }
-    this.#stalledSince ??= arrival;
-    if (arrival - this.#stalledSince >= STALL_FOR_MS) this.restart();
-  }
-
-  /** Forgets the mapping: the sender's clock started anew. */
+  /** Forgets the mapping: the timestamps started anew. */
   restart(): void {
-    this.#restarts++;
-    this.#reports.reset();
-    this.#recent.reset();
-    this.#best.reset();
-    this.#offset = undefined;
-    this.#stalledSince = undefined;
+    this.#reports.restart();
+    this.#captures.restart();
+    this.#pauses.reset();
+    this.#unanchor();
   }
+
+  /** Offset of the best arrivals; undefined while packets are old ones, replayed. */
+  get #arrived(): number | undefined {
+    return this.#gate.open ? this.#arrivals.offset : undefined;
+  }
+
+  #target(rtp: number, arrival: Millis): number | undefined {
+    const arrived = this.#arrived;
+    return (
+      this.#captures.offsetAt(rtp, arrival, arrived) ??
+      this.#reports.offsetAt(rtp, arrival, arrived) ??
+      this.#arrivals.offset
+    );
+  }
+
+  /** Timestamps and arrivals parted: frames go on at arrival, unless the sender's own clock explains it. */
+  #reanchor(rtp: number, arrival: Millis): void {
+    const now = arrival - rtp / this.#ratePerMs;
+    const captured = this.#captures.offsetAt(rtp, arrival, now);
+    const reported = this.#reports.offsetAt(rtp, arrival, now);
+    if (captured === undefined) this.#captures.restart();
+    if (reported === undefined) this.#reports.restart();
+    this.#pauses.restart();
+    this.#unanchor();
+  }
+
+  #unanchor(): void {
+    this.#restarts++;
+    this.#arrivals.reset();
+    this.#grid.reset();
+    this.#offset = undefined;
+  }
+}
+
+function trusted(c: ReferenceClock): boolean {
+  return c.known && !c.distrusted;
 }

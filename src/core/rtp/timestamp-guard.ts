@@ -31,8 +31,7 @@ export class TimestampGuard {
   /** Unwrapped timestamp of a packet, never negative; undefined: an outlier, drop the packet. */
   accept(timestamp: number, arrival: Millis): number | undefined {
     if (this.#lastAt !== undefined && Math.abs(tsDiff(timestamp, this.#last)) > this.#jump) {
-      const agrees = this.#stray !== undefined && Math.abs(tsDiff(timestamp, this.#stray)) <= this.#jump;
-      if (!agrees && arrival - this.#lastAt < QUIET_MS) {
+      if (!this.#agrees(timestamp) && arrival - this.#lastAt < QUIET_MS) {
         this.#stray = timestamp;
         return undefined;
       }
@@ -42,6 +41,13 @@ export class TimestampGuard {
     this.#last = timestamp;
     this.#lastAt = arrival;
     return this.#unwrapper.unwrap(timestamp);
+  }
+
+  /** Zeros never agree with each other: a frame's worth of them is as wrong as one. */
+  #agrees(timestamp: number): boolean {
+    const stray = this.#stray;
+    if (stray === undefined || (stray === 0 && timestamp === 0)) return false;
+    return Math.abs(tsDiff(timestamp, stray)) <= this.#jump;
   }
 
   /** The sender restarted: the next timestamp starts a new clock, whatever it is. */

@@ -30,8 +30,11 @@ test("with sender reports audio and video of one moment land on the same moment,
   audio.onReport(path.wall(70), audioRtp(70), path.arrival(70));
   video.onReport(path.wall(90), videoRtp(90), path.arrival(90));
   for (let t = 100; t < 5000; t += 20) {
-    const a = audio.place(audioRtp(t), path.arrival(t));
-    const v = video.place(videoRtp(t), path.arrival(t));
+    const arrival = path.arrival(t);
+    audio.onPacket(audioRtp(t), arrival);
+    video.onPacket(videoRtp(t), arrival);
+    const a = audio.place(audioRtp(t), arrival);
+    const v = video.place(videoRtp(t), arrival);
     expect(Math.abs(a - v)).toBeLessThan(2);
   }
   expect(audio.synchronized && video.synchronized).toBe(true);

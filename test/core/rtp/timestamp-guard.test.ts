@@ -28,6 +28,29 @@ describe("RTP timestamps", () => {
     expect(g.epoch).toBe(0);
   });
 
+  it("drops a whole frame of zeros, and believes them only when nothing else comes", () => {
+    const { g, push } = guard();
+    const first = push(0x40000000, 0) ?? 0;
+    for (let i = 0; i < 10; i++) expect(push(0, 33)).toBeUndefined();
+    expect(push(0x40000000 + 6000, 66)).toBe(first + 6000);
+    expect(g.epoch).toBe(0);
+    expect(push(0, 100)).toBeUndefined();
+    expect(push(0, 2066)).toBeDefined();
+    expect(g.epoch).toBe(1);
+  });
+
+  it("runs on over two wraps with gaps of most of what it takes for a jump", () => {
+    const { g, push } = guard();
+    const start = 2 ** 32 - 90_000;
+    const first = push(start, 0) ?? 0;
+    let ts = 0;
+    for (let at = 0; ts < 2 * 2 ** 32; at += 29_000) {
+      ts = at * 90;
+      expect(push((start + ts) % 2 ** 32, at)).toBe(first + ts);
+    }
+    expect(g.epoch).toBe(0);
+  });
+
   it("takes two strays that agree for a new clock", () => {
     const { g, push } = guard();
     push(0x40000000, 0);
