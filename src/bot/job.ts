@@ -29,6 +29,8 @@ export type RecordJob = {
   /** Ceiling for each incoming video, bit/s. */
   readonly maxBitrate: number;
   readonly ffmpeg: string;
+  /** Where what comes in is written down for `roomtap replay`; see `dumpPaths`. */
+  readonly dumpFile?: string;
   /** How many times this session was started before: the parts of a restarted child are numbered on. */
   readonly attempt: number;
   /** Unix milliseconds of the session's start. */

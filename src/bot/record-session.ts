@@ -1,65 +1,45 @@
 import { mkdirSync } from "node:fs";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
-import type { Frame } from "../core/frame.ts";
-import type { PlacedFrame } from "../core/media/received-track.ts";
-import type { Peer, RemoteTrack, RoomEvent, RoomSession } from "../core/room.ts";
-import { micros } from "../core/time.ts";
+import type { RoomEvent, RoomSession } from "../core/room.ts";
+import type { Millis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
-import { monotonicNow, Pump } from "../peer/pump.ts";
-import { Journal } from "../sinks/recorder/journal.ts";
-import { Recorder } from "../sinks/recorder/recorder.ts";
+import { Pump, sessionClock } from "../peer/pump.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
+import { RtpDump } from "../sinks/rtpdump/dump.ts";
 import { adapterFor } from "./adapters.ts";
 import type { DoneMessage, FromChild, RecordJob, StatusMessage } from "./job.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
-import { SessionClock } from "./session-clock.ts";
+import { Recording } from "./recording.ts";
 
-const TICK_MS = 100;
 const STATUS_MS = 1000;
-/** After the asked-for duration, packets of its last moment may still come or be repaired. */
-const DURATION_GRACE_MS = 400;
 
-type RecordedTrack = { readonly track: RemoteTrack; readonly participant: Peer };
-
-/** One room, recorded: runs in the child process. */
+/**
+ * One room, recorded: runs in the child process. Its clock counts whole milliseconds from its start; everything that
+ * the files depend on comes in at such times, and goes into the dump as well when there is one.
+ */
 export class RecordSession {
   readonly #job: RecordJob;
   readonly #report: (m: FromChild) => void;
-  readonly #clock: SessionClock;
-  readonly #host: PeerHost;
-  readonly #meter = new ParticipantMeter(Date.now() - monotonicNow());
+  readonly #now = sessionClock();
+  /** Unix milliseconds of the clock's zero. */
+  readonly #start = Date.now();
+  readonly #meter = new ParticipantMeter(this.#start);
   readonly #stop = new AbortController();
   readonly #skip = new AbortController();
-  readonly #peers = new Map<string, Peer>();
-  readonly #tracks = new Map<string, RecordedTrack>();
-  #recorder: Recorder | undefined;
-  #journal: Journal | undefined;
+  #host: PeerHost | undefined;
+  #dump: RtpDump | undefined;
+  #recording: Recording | undefined;
   #failure: RoomtapError | undefined;
-  #emptySince = monotonicNow();
+  #emptySince = this.#now();
   #finishing = false;
-  /** Length of the recording, once it is over. */
-  #endedMs: number | undefined;
+  /** Nothing that still happens concerns the files. */
+  #ended = false;
   #progress: number | undefined;
 
   constructor(job: RecordJob, report: (m: FromChild) => void) {
     this.#job = job;
     this.#report = report;
-    this.#clock = new SessionClock(Date.now() - monotonicNow(), job.zeroAt);
-    const log = (level: string, text: string) => {
-      if (level === "warn" || level === "error") this.#notice(level, text);
-    };
-    this.#host = new PeerHost({
-      transports: nativeTransports((where, error) =>
-        log("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
-      ),
-      pump: new Pump(),
-      random: Math.random,
-      cname: `roomtap-${Math.random().toString(36).slice(2, 12)}`,
-      maxBitrate: job.maxBitrate,
-      onFrame: (linkId, mid, frame) => this.#onFrame(linkId, mid, frame),
-      log,
-    });
   }
 
   /** Finish the files, leave, end. Idempotent. */
@@ -76,10 +56,11 @@ export class RecordSession {
   async run(): Promise<DoneMessage> {
     const timers: NodeJS.Timeout[] = [];
     try {
+      const host = this.#open();
       const adapter = adapterFor(this.#job.room);
       timers.push(setInterval(() => this.#sendStatus("joining"), STATUS_MS));
       const session = await adapter.join(
-        this.#host,
+        host,
         this.#job.room,
         {
           name: this.#job.name,
@@ -92,100 +73,112 @@ export class RecordSession {
         this.#stop.signal,
       );
       clearInterval(timers.pop());
-      await this.#record(session, timers);
-      return this.#done();
+      await this.#record(session, host, timers);
     } catch (error) {
-      if (this.#stop.signal.aborted && this.#recorder === undefined) return this.#done();
-      this.#failure ??=
-        error instanceof RoomtapError
-          ? error
-          : new RoomtapError("internal", messageOf(error), { cause: error });
-      return this.#done();
+      const unbegun = this.#stop.signal.aborted && this.#recording === undefined;
+      if (!unbegun) this.#failure ??= asFailure(error);
     } finally {
       for (const t of timers) clearInterval(t);
-      this.#journal?.close();
+      await this.#dump?.finish();
+      this.#recording?.close();
     }
+    return this.#done();
   }
 
-  async #record(session: RoomSession, timers: NodeJS.Timeout[]): Promise<void> {
-    mkdirSync(this.#job.directory, { recursive: true });
-    if (this.#job.attempt > 0) await recoverSession(this.#job.directory);
-    const journal = new Journal(this.#job.directory);
-    this.#journal = journal;
-    journal.append({
-      t: "session",
-      version: 1,
-      room: this.#job.room.replace(/[?#].*$/, ""),
-      startedAt: this.#job.startedAt,
-      attempt: this.#job.attempt,
+  #open(): PeerHost {
+    this.#dump = this.#openDump();
+    const log = (level: string, text: string) => {
+      if (level === "warn" || level === "error") this.#notice(level, text);
+    };
+    this.#host = new PeerHost({
+      transports: nativeTransports((where, error) =>
+        log("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
+      ),
+      pump: new Pump(this.#now),
+      random: Math.random,
+      cname: `roomtap-${Math.random().toString(36).slice(2, 12)}`,
+      maxBitrate: this.#job.maxBitrate,
+      onFrame: (linkId, mid, frame) => this.#recording?.frame(linkId, mid, frame),
+      onTick: (at) => this.#tick(at),
+      ...(this.#dump ? { tap: this.#dump } : {}),
+      log,
     });
-    const recorder = new Recorder({
-      directory: this.#job.directory,
-      format: this.#job.format,
-      ffmpeg: this.#job.ffmpeg,
-      journal,
-      attempt: this.#job.attempt,
+    return this.#host;
+  }
+
+  #openDump(): RtpDump | undefined {
+    const { dumpFile, room, startedAt, attempt, format, participant, durationMs, zeroAt } = this.#job;
+    if (dumpFile === undefined) return undefined;
+    return RtpDump.create({
+      file: dumpFile,
+      session: {
+        version: 1,
+        start: this.#start,
+        startedAt,
+        attempt,
+        room: withoutQuery(room),
+        format,
+        ...(participant === undefined ? {} : { participant }),
+        ...(durationMs === undefined ? {} : { durationMs }),
+        ...(zeroAt === undefined ? {} : { zeroAt }),
+      },
+      onFailure: (error) =>
+        this.#notice("warn", `the dump ends here, the recording goes on: ${error.message}`),
+    });
+  }
+
+  async #record(session: RoomSession, host: PeerHost, timers: NodeJS.Timeout[]): Promise<void> {
+    const job = this.#job;
+    mkdirSync(job.directory, { recursive: true });
+    if (job.attempt > 0) await recoverSession(job.directory);
+    const recording = new Recording({
+      ...job,
+      room: withoutQuery(job.room),
+      start: this.#start,
+      firstMedia: (linkId) => host.firstMedia(linkId),
       onFailure: (error) => this.#fail(error),
     });
-    this.#recorder = recorder;
-    const limit = this.#job.durationMs;
-    recorder.limit(limit === undefined ? undefined : micros(limit * 1000));
+    this.#recording = recording;
     this.#sendStatus();
-    timers.push(setInterval(() => this.#tick(recorder, limit), TICK_MS));
     timers.push(setInterval(() => this.#sendStatus(), STATUS_MS));
-    const events = this.#follow(session, recorder, journal);
+    const events = this.#follow(session, recording);
     await new Promise<void>((resolve) => {
       if (this.#stop.signal.aborted) resolve();
       this.#stop.signal.addEventListener("abort", () => resolve(), { once: true });
       void events.then(resolve);
     });
-    this.#endedMs = this.#elapsedMs();
+    recording.stop(this.#event({ t: "stop" }));
     this.#finishing = true;
     this.#sendStatus();
     await session.leave();
-    await this.#host.close();
-    await recorder.finish();
-    for (const s of this.#meter.statistics()) journal.append({ t: "statistics", ...s });
-    journal.append({ t: "faults", counts: this.#host.faults.snapshot() });
-    await recorder.convert({
-      skip: this.#skip.signal,
-      onProgress: (share) => {
-        this.#progress = share;
-      },
+    await host.close();
+    this.#event({ t: "end" });
+    this.#ended = true;
+    await this.#dump?.finish();
+    await recording.finish(this.#meter.statistics());
+    await recording.convert(this.#skip.signal, (share) => {
+      this.#progress = share;
     });
-    journal.append({ t: "end", atMs: this.#elapsedMs() });
   }
 
-  async #follow(session: RoomSession, recorder: Recorder, journal: Journal): Promise<void> {
+  async #follow(session: RoomSession, recording: Recording): Promise<void> {
     for await (const e of session.events) {
-      this.#onEvent(e, recorder, journal);
+      if (!this.#ended) this.#onEvent(e, recording);
       if (e.t === "ended") return;
     }
   }
 
-  #onEvent(e: RoomEvent, recorder: Recorder, journal: Journal): void {
+  #onEvent(e: RoomEvent, recording: Recording): void {
     switch (e.t) {
-      case "peer":
-        if (e.op === "join") {
-          this.#peers.set(e.peer.id, e.peer);
-          if (!e.peer.recorder) {
-            journal.append({
-              t: "participant",
-              id: e.peer.id,
-              name: e.peer.name,
-              joinedMs: this.#elapsedMs(),
-            });
-          }
-        } else {
-          this.#peers.delete(e.peer.id);
-          recorder.removeParticipant(e.peer.id);
-          if (!e.peer.recorder)
-            journal.append({ t: "participant-left", id: e.peer.id, leftMs: this.#elapsedMs() });
-        }
-        if (!this.#occupied()) this.#emptySince = monotonicNow();
+      case "peer": {
+        const now = this.#event({ t: "peer", op: e.op, peer: e.peer });
+        recording.peer(e.op, e.peer, now);
+        if (recording.participants.length === 0) this.#emptySince = now;
         break;
+      }
       case "track":
-        this.#onTrack(e.op, e.track, recorder);
+        this.#event({ t: "track", op: e.op, track: e.track });
+        recording.track(e.op, e.track);
         break;
       case "signalling":
         this.#notice(
@@ -197,7 +190,7 @@ export class RecordSession {
         if (e.op === "down")
           this.#notice(
             "warn",
-            `connection to ${this.#peers.get(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`,
+            `connection to ${recording.peerOf(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`,
           );
         break;
       case "ended":
@@ -208,72 +201,53 @@ export class RecordSession {
     }
   }
 
-  #onTrack(op: "add" | "remove", track: RemoteTrack, recorder: Recorder): void {
-    const key = `${track.linkId}/${track.mid}`;
-    const participant = this.#peers.get(track.peerId);
-    if (op === "remove") {
-      this.#tracks.delete(key);
-      recorder.removeTrack(track.id);
-    } else if (participant && this.#wanted(participant)) {
-      this.#tracks.set(key, { track, participant });
-      recorder.addTrack({ id: track.id, kind: track.kind, source: track.source, participant });
-    }
+  /** Something other than a packet happens now, and comes after every frame so far. Returns when. */
+  #event(e: Parameters<RtpDump["event"]>[0]): Millis {
+    const now = this.#now();
+    this.#dump?.event(e, now);
+    this.#host?.settle(now);
+    return now;
   }
 
-  #onFrame(linkId: string, mid: string, f: PlacedFrame): void {
-    const entry = this.#tracks.get(`${linkId}/${mid}`);
-    if (!entry || !this.#recorder) return;
-    const { local, ...rest } = f;
-    const first = !this.#clock.started;
-    const frame: Frame = { ...rest, time: this.#clock.at(local, this.#host.firstMedia(linkId)) };
-    if (first) this.#journal?.append({ t: "first-media", at: Math.round(this.#clock.zeroAt ?? 0) });
-    this.#recorder.frame(entry.track.id, frame);
-  }
-
-  #tick(recorder: Recorder, limitMs: number | undefined): void {
-    const now = monotonicNow();
-    const time = this.#clock.peek(now);
-    if (time !== undefined) recorder.tick(time);
-    const over = limitMs !== undefined && time !== undefined && time / 1000 >= limitMs + DURATION_GRACE_MS;
+  #tick(at: Millis): void {
+    const recording = this.#recording;
+    if (!recording) return;
+    recording.tick(at);
+    const { untilEmptyMs } = this.#job;
     const empty =
-      this.#job.untilEmptyMs !== undefined &&
-      !this.#occupied() &&
-      now - this.#emptySince >= this.#job.untilEmptyMs;
-    if (over || empty) this.stop();
-  }
-
-  #occupied(): boolean {
-    for (const p of this.#peers.values()) if (!p.recorder) return true;
-    return false;
-  }
-
-  #wanted(p: Peer): boolean {
-    return this.#job.participant === undefined || p.name === this.#job.participant;
+      untilEmptyMs !== undefined &&
+      recording.participants.length === 0 &&
+      at - this.#emptySince >= untilEmptyMs;
+    if (recording.over(at) || empty) this.stop();
   }
 
   #elapsedMs(): number {
-    if (this.#endedMs !== undefined) return this.#endedMs;
-    const here = this.#clock.peek(monotonicNow());
-    return Math.max(0, Math.round((here ?? 0) / 1000));
+    return this.#recording?.elapsedMs(this.#now()) ?? 0;
   }
 
   #sendStatus(phase?: StatusMessage["phase"]): void {
+    const host = this.#host;
+    if (!host) return;
+    this.#dump?.flush();
     const cpu = process.cpuUsage();
-    const links = this.#host.statistics(monotonicNow());
+    const now = this.#now();
+    const recording = this.#recording;
+    const zeroAt = recording?.zeroAt ?? this.#job.zeroAt;
+    const running = recording?.started ? "recording" : "waiting";
     this.#report({
       t: "status",
-      phase: phase ?? (this.#finishing ? "finishing" : this.#clock.started ? "recording" : "waiting"),
+      phase: phase ?? (this.#finishing ? "finishing" : running),
       elapsedMs: this.#elapsedMs(),
-      ...(this.#clock.zeroAt === undefined ? {} : { zeroAt: this.#clock.zeroAt }),
+      ...(zeroAt === undefined ? {} : { zeroAt }),
       participants: this.#meter.measure(
-        monotonicNow(),
-        [...this.#peers.values()].filter((p) => !p.recorder),
-        links,
-        (linkId, mid) => this.#tracks.get(`${linkId}/${mid}`)?.track,
-        (participantId) => this.#recorder?.bytesOf(participantId) ?? 0,
+        now,
+        recording?.participants ?? [],
+        host.statistics(now),
+        (linkId, mid) => recording?.trackOf(linkId, mid),
+        (participantId) => recording?.bytesOf(participantId) ?? 0,
       ),
-      faults: this.#host.faults.snapshot(),
-      packets: this.#host.packets,
+      faults: host.faults.snapshot(),
+      packets: host.packets,
       cpuMs: (cpu.user + cpu.system) / 1000,
       ...(this.#progress === undefined ? {} : { progress: this.#progress }),
     });
@@ -302,6 +276,12 @@ export class RecordSession {
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function withoutQuery(room: string): string {
+  return room.replace(/[?#].*$/, "");
+}
+
+function asFailure(error: unknown): RoomtapError {
+  if (error instanceof RoomtapError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new RoomtapError("internal", message, { cause: error });
 }

@@ -1,14 +1,15 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ExitCode, type ExitCodeValue, errorExit, RoomtapError } from "../core/fault.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import type { FileTrack } from "../sinks/recorder/journal.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
 import { type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
-import { fileStem } from "../sinks/recorder/names.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
+import { checkDumpFile } from "../sinks/rtpdump/dump.ts";
 import { adapterFor } from "./adapters.ts";
 import type { NoticeMessage, OutputFormat, StatusMessage } from "./job.ts";
+import { sessionDirectory } from "./session-directory.ts";
 import { supervise } from "./supervisor.ts";
 
 /** What to record, and how. Times in milliseconds. */
@@ -34,6 +35,11 @@ export type RecordOptions = {
   readonly maxBitrate?: number;
   /** ffmpeg to use; default: FFMPEG_PATH, the system's, the bundled one. */
   readonly ffmpeg?: string;
+  /**
+   * Write every packet down in this file, and what they mean beside it, for `replay`. A second connection's packets
+   * go into `NAME-2.rtpdump`, and so on.
+   */
+  readonly dumpRtp?: string;
   /** Aborting finishes the files and leaves. */
   readonly stop?: AbortSignal;
   /** Aborting skips conversions that are still to be done; their media is kept as Matroska. */
@@ -72,8 +78,10 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
   const format = o.format ?? "auto";
   // Matroska needs no help; a named ffmpeg that does not run is an error in any case.
   const ffmpeg = format === "mkv" && o.ffmpeg === undefined ? "" : await locateFfmpeg(o.ffmpeg);
-  const directory = sessionDirectory(resolve(o.out ?? "recordings"), o.room);
+  const dumpFile = o.dumpRtp === undefined ? undefined : resolve(o.dumpRtp);
+  if (dumpFile !== undefined) checkDumpFile(dumpFile);
   const startedAt = Date.now();
+  const directory = sessionDirectory(resolve(o.out ?? "recordings"), o.room, startedAt);
   const child = supervise({
     job: (attempt, last) => ({
       job: "record",
@@ -86,6 +94,7 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
       attempt,
       startedAt,
       ...(last?.zeroAt === undefined ? {} : { zeroAt: last.zeroAt }),
+      ...(dumpFile === undefined ? {} : { dumpFile }),
       ...(o.token === undefined ? {} : { token: o.token }),
       ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
       ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),
@@ -116,7 +125,8 @@ async function finish(directory: string, ffmpeg: string, o: RecordOptions): Prom
   return manifest;
 }
 
-function resultOf(directory: string, manifest: Manifest, exit: ExitCodeValue): RecordResult {
+/** What a session's manifest says its files are. `exit`: how it ended otherwise. */
+export function resultOf(directory: string, manifest: Manifest, exit: ExitCodeValue): RecordResult {
   const files = manifest.files.map((f) => ({
     path: join(directory, f.path),
     participant: f.participant,
@@ -127,46 +137,6 @@ function resultOf(directory: string, manifest: Manifest, exit: ExitCodeValue): R
   }));
   const code = exit === ExitCode.ok && files.length === 0 ? ExitCode.noMedia : exit;
   return { session: directory, files, exit: code };
-}
-
-/**
- * A fresh session directory's path under `out`, named after the room and the time. It is made when the room is
- * joined; here only `out` is tried, so that a recording does not fail after the call.
- */
-function sessionDirectory(out: string, room: string): string {
-  try {
-    mkdirSync(out, { recursive: true });
-    const probe = join(out, `.roomtap-${process.pid}-${Date.now()}`);
-    writeFileSync(probe, "");
-    rmSync(probe);
-  } catch (cause) {
-    throw new RoomtapError("output-unwritable", `cannot write to ${out}`, {
-      hint: "choose another directory with --out, or check permissions and free space",
-      cause,
-    });
-  }
-  const name =
-    room
-      .replace(/[?#].*$/, "")
-      .replace(/\/+$/, "")
-      .split("/")
-      .at(-1) ?? "";
-  const stem = fileStem(decode(name), "room");
-  const time = new Date()
-    .toISOString()
-    .replace(/\.\d+Z$/, "Z")
-    .replace(/:/g, "");
-  let path = join(out, `${stem}-${time}`);
-  for (let n = 2; existsSync(path); n++) path = join(out, `${stem}-${time}-${n}`);
-  return path;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 function follow(signal: AbortSignal | undefined, cb: () => void): void {

@@ -3,6 +3,7 @@ import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { recordCommand } from "./commands/record.ts";
+import { replayCommand } from "./commands/replay.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { applyConfigFile } from "./config.ts";
 import type { CommandContext } from "./context.ts";
@@ -55,6 +56,7 @@ Each command has its own help: roomtap record --help`,
   const commands = [
     serveCommand(context),
     recordCommand(context),
+    replayCommand(context),
     publishCommand(context),
     demoCommand(context),
   ];

@@ -24,6 +24,27 @@ export function parseSize(text: string): number {
   return Math.round(value);
 }
 
+/** Reads a share like `5%` or `0.05`, from 0 up to but not including 1. */
+export function parseShare(text: string): number {
+  const m = /^(\d+(?:\.\d+)?)(%)?$/.exec(text.trim());
+  const value = Number(m?.[1]) / (m?.[2] ? 100 : 1);
+  if (!m || !(value < 1)) {
+    throw new RoomtapError("usage", `not a share: ${shown(text)}`, { hint: "write it like 5% or 0.05" });
+  }
+  return value;
+}
+
+/** Reads a whole number from 0 to 4294967295. */
+export function parseSeed(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,10}$/.test(text.trim()) || value > 0xffffffff) {
+    throw new RoomtapError("usage", `not a seed: ${shown(text)}`, {
+      hint: "any whole number up to 4294967295; the same one gives the same result",
+    });
+  }
+  return value;
+}
+
 /** Reads a TCP port, 0 for any free one. */
 export function parsePort(text: string): number {
   const port = Number(text);

@@ -18,6 +18,7 @@ type RecordFlags = {
   insecure?: boolean;
   maxBitrate: number;
   ffmpeg?: string;
+  dumpRtp?: string;
   json?: boolean;
   ndjson?: boolean;
   verbose?: boolean;
@@ -52,6 +53,7 @@ export function recordCommand(context: CommandContext): Command {
         .env("ROOMTAP_MAX_BITRATE"),
     )
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
+    .option("--dump-rtp <file>", "write every packet down as well, for roomtap replay")
     .addOption(new Option("--json", "print the result as JSON on stdout").conflicts("ndjson"))
     .option("--ndjson", "print one JSON line on stdout per status, notice and result")
     .option("--verbose", "say what was wrong with what came in, by kind")
@@ -61,10 +63,15 @@ export function recordCommand(context: CommandContext): Command {
 Files appear under --out in one directory per session, with a manifest.json. Ctrl-C once finishes
 them; a second Ctrl-C skips conversions that take long (what was received is kept).
 
+--dump-rtp call.rtpdump writes the packets of the first connection into call.rtpdump, of a second one
+into call-2.rtpdump, and what they mean into call.json. A session whose media process had to be
+replaced goes on in call.1.rtpdump.
+
 Examples:
   roomtap record ws://127.0.0.1:8080/standup
   roomtap record ws://127.0.0.1:8080/standup --format mp4 --until-empty 1m
-  roomtap record wss://rooms.example.org/standup --token "$T" --duration 30m --json`,
+  roomtap record wss://rooms.example.org/standup --token "$T" --duration 30m --json
+  roomtap record ws://127.0.0.1:8080/standup --dump-rtp call.rtpdump`,
     )
     .action(async (room: string, flags: RecordFlags) => {
       const { out } = context;
@@ -102,6 +109,7 @@ Examples:
           ...(flags.token === undefined ? {} : { token: flags.token }),
           ...(flags.insecure === undefined ? {} : { insecure: flags.insecure }),
           ...(flags.ffmpeg === undefined ? {} : { ffmpeg: flags.ffmpeg }),
+          ...(flags.dumpRtp === undefined ? {} : { dumpRtp: flags.dumpRtp }),
         });
         out.settle();
         if (faults) out.line(faults.finish());
@@ -115,7 +123,8 @@ Examples:
     });
 }
 
-function printResult(result: RecordResult, { out }: CommandContext): void {
+/** The files of a session, for people. */
+export function printResult(result: RecordResult, { out }: CommandContext): void {
   for (const file of result.files) {
     const tracks = file.tracks
       .map((t) => (t.width ? `${t.codec} ${t.width}x${t.height}` : t.codec))

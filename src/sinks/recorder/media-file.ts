@@ -107,6 +107,11 @@ export class MediaFile {
     this.#write(number, time, 20, true, packet);
   }
 
+  /** Resolves when the disk has all blocks that were written until now. */
+  drained(): Promise<void> {
+    return this.#disk.drained();
+  }
+
   /** Completes and closes the file. Its name is still the temporary one. `whole`: nothing failed on the way. */
   async finish(): Promise<{ bytes: number; durationMs: number; whole: boolean }> {
     this.#disk.push(this.#writer.finish());

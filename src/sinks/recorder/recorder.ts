@@ -126,6 +126,11 @@ export class Recorder {
     return n;
   }
 
+  /** Resolves when the disk has all that was written into open files until now. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.#parts.values()].map((part) => part.group.file?.drained()));
+  }
+
   /** Ends all files: afterwards everything received is safe and playable on disk. */
   async finish(): Promise<void> {
     // Only who was recorded up to the limit is filled up to it: not who is stopped before.

@@ -1,0 +1,166 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { RoomtapError } from "../../core/fault.ts";
+import {
+  count,
+  type Fields,
+  fields,
+  list,
+  oneOf,
+  readMedia,
+  readPeer,
+  readTrack,
+  text,
+} from "./read-values.ts";
+import { type DumpEvent, type DumpSession, dumpPaths, type TimedEvent } from "./table.ts";
+
+/** A table is a few kilobytes; this is a month of a bad machine. */
+const MAX_BYTES = 256 * 1024 * 1024;
+const formats = ["auto", "webm", "mkv", "mp4"] as const;
+const peerOps = ["join", "leave"] as const;
+const trackOps = ["add", "remove"] as const;
+
+/** What a replay needs of a table. */
+export type LoadedTable = {
+  readonly session: DumpSession;
+  readonly events: readonly TimedEvent[];
+  /** The dump was ended in order: nothing of it is missing. */
+  readonly complete: boolean;
+};
+
+/**
+ * Reads the table beside a dump, or its journal where the process died before it could write the table. Throws a
+ * RoomtapError `media-invalid`.
+ */
+export function readDumpTable(file: string): LoadedTable {
+  const { table, journal } = dumpPaths(file);
+  if (existsSync(table)) return fromTable(table);
+  if (existsSync(journal)) return fromJournal(journal);
+  throw new RoomtapError("media-invalid", `there is no ${table} beside the dump`, {
+    hint: "a dump needs the table that was written with it; keep the two together",
+  });
+}
+
+function fromTable(path: string): LoadedTable {
+  const document = fields(parsed(read(path)));
+  const session = readSession(document);
+  const { events: raw } = document ?? {};
+  if (!session || !Array.isArray(raw)) throw malformed(path);
+  return { session, events: raw.map((v, i) => event(v, path, i)), complete: true };
+}
+
+function fromJournal(path: string): LoadedTable {
+  const [first = "", ...lines] = read(path).split("\n");
+  const session = readSession(fields(parsed(first)));
+  if (!session) throw malformed(path);
+  // The line behind the last line end is empty, or was being written when the process died.
+  const events = lines.slice(0, -1).map((line, i) => event(parsed(line), path, i));
+  return { session, events, complete: false };
+}
+
+function event(v: unknown, path: string, i: number): TimedEvent {
+  const f = fields(v);
+  const at = count(f?.at);
+  const after = readCounts(f?.after);
+  const e = f && readEvent(f);
+  if (!e || at === undefined || !after) throw malformed(path, `event ${i + 1} cannot be read`);
+  return { ...e, at, after };
+}
+
+function readEvent(f: Fields): DumpEvent | undefined {
+  const link = text(f.link);
+  switch (f.t) {
+    case "opened": {
+      const file = text(f.file);
+      const peerId = text(f.peerId);
+      const seed = count(f.seed, 0xffffffff);
+      // A name, never a path.
+      if (link === undefined || file === undefined || peerId === undefined || seed === undefined)
+        return undefined;
+      return /^[^/\\\0]+$/.test(file) ? { t: "opened", link, file, peerId, seed } : undefined;
+    }
+    case "agreed": {
+      const media = list(f.media, readMedia);
+      return link !== undefined && media ? { t: "agreed", link, media } : undefined;
+    }
+    case "closed":
+      return link === undefined ? undefined : { t: "closed", link };
+    case "stalled": {
+      const lagMs = count(f.lagMs);
+      return lagMs === undefined ? undefined : { t: "stalled", lagMs };
+    }
+    case "peer": {
+      const op = oneOf(f.op, peerOps);
+      const peer = readPeer(f.peer);
+      return op && peer ? { t: "peer", op, peer } : undefined;
+    }
+    case "track": {
+      const op = oneOf(f.op, trackOps);
+      const track = readTrack(f.track);
+      return op && track ? { t: "track", op, track } : undefined;
+    }
+    case "stop":
+    case "end":
+      return { t: f.t };
+    default:
+      return undefined;
+  }
+}
+
+function readCounts(v: unknown): Record<string, number> | undefined {
+  const out: Record<string, number> = {};
+  for (const [link, value] of Object.entries(fields(v) ?? {})) {
+    const n = count(value);
+    if (n === undefined) return undefined;
+    out[link] = n;
+  }
+  return fields(v) && out;
+}
+
+function readSession(f: Fields | undefined): DumpSession | undefined {
+  if (f?.version !== 1) return undefined;
+  const start = count(f.start, 8.64e15);
+  const startedAt = count(f.startedAt, 8.64e15);
+  const attempt = count(f.attempt);
+  const room = text(f.room);
+  const format = oneOf(f.format, formats);
+  const participant = text(f.participant);
+  const durationMs = count(f.durationMs);
+  const zeroAt = typeof f.zeroAt === "number" ? f.zeroAt : undefined;
+  if (start === undefined || startedAt === undefined || attempt === undefined) return undefined;
+  if (room === undefined || format === undefined) return undefined;
+  return {
+    version: 1,
+    start,
+    startedAt,
+    attempt,
+    room,
+    format,
+    ...(participant === undefined ? {} : { participant }),
+    ...(durationMs === undefined ? {} : { durationMs }),
+    ...(zeroAt === undefined ? {} : { zeroAt }),
+  };
+}
+
+function read(path: string): string {
+  try {
+    if (statSync(path).size > MAX_BYTES) throw malformed(path, "it is too large");
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof RoomtapError) throw cause;
+    throw new RoomtapError("media-invalid", `cannot read ${path}`, { hint: "check its permissions", cause });
+  }
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function malformed(path: string, detail = "it is of another kind or version"): RoomtapError {
+  return new RoomtapError("media-invalid", `${path} is not the table of a dump: ${detail}`, {
+    hint: "use the one that roomtap record --dump-rtp wrote",
+  });
+}
