@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Figure } from "./core.ts";
+import type { Figure } from "./figures.ts";
 import { childrenOf, readAllStats, readStat, TICKS_PER_SECOND } from "./process-stat.ts";
 
 const NAME = "record/720p";

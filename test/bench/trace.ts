@@ -1,5 +1,6 @@
-import { codecByRtpName } from "../../src/core/codecs/registry.ts";
+import { codecByName } from "../../src/core/codecs/registry.ts";
 import { FaultCounter } from "../../src/core/fault.ts";
+import type { CodecName } from "../../src/core/frame.ts";
 import { ConnectionReceiver } from "../../src/core/media/connection-receiver.ts";
 import { MediaSender } from "../../src/core/media/media-sender.ts";
 import { seededRandom } from "../../src/core/random.ts";
@@ -7,7 +8,7 @@ import { ExtensionUri } from "../../src/core/rtp/extensions.ts";
 import { isRtcp } from "../../src/core/rtp/packet.ts";
 import type { NegotiatedMedia } from "../../src/core/sdp/negotiated.ts";
 import { type Millis, millis } from "../../src/core/time.ts";
-import type { Clip, ClipCodec } from "./clip.ts";
+import type { Clip } from "./clip.ts";
 
 /** A datagram as it reached the receiver. */
 export type Arrival = {
@@ -18,7 +19,7 @@ export type Arrival = {
 
 /** Everything that one sender's packets were, for playing them to a receiver again and again. */
 export type Trace = {
-  readonly codec: ClipCodec;
+  readonly codec: CodecName;
   readonly arrivals: readonly Arrival[];
   /** RTP packets among them. */
   readonly packets: number;
@@ -39,8 +40,8 @@ const RTX_PAYLOAD_TYPE = 97;
 const ids = { mid: 4, absSendTime: 2, transportCc: 3, audioLevel: 1 };
 
 /** What both sides agreed on. */
-function agreed(codec: ClipCodec): NegotiatedMedia[] {
-  const found = codecByRtpName(codec);
+function agreed(codec: CodecName): NegotiatedMedia[] {
+  const found = codecByName(codec);
   if (!found) throw new Error(`no codec ${codec}`);
   const common = {
     mid: "0",
@@ -56,10 +57,11 @@ function agreed(codec: ClipCodec): NegotiatedMedia[] {
     remoteRids: [],
     rtcpRsize: false,
   };
-  const primary = { payloadType: PAYLOAD_TYPE, codec, clockRate: found.clockRate };
+  const rtpName = found.rtpName.toLowerCase();
+  const primary = { payloadType: PAYLOAD_TYPE, codec: rtpName, clockRate: found.clockRate };
   if (found.kind === "audio") {
     const feedback = ["transport-cc"];
-    return [{ ...common, payloads: [{ ...primary, channels: 2, fmtp: "", feedback }] }];
+    return [{ ...common, payloads: [{ ...primary, fmtp: "", feedback }] }];
   }
   const fmtp = codec === "h264" ? "packetization-mode=1;profile-level-id=42e01f" : "";
   const feedback = ["nack", "nack pli", "ccm fir", "transport-cc", "goog-remb"];
@@ -81,8 +83,8 @@ export function newReceiver(media: readonly NegotiatedMedia[]): ConnectionReceiv
 }
 
 /** A sender of a clip. `random` decides its numbers. */
-export function newSender(clip: Clip, codec: ClipCodec, seed: number): MediaSender {
-  const found = codecByRtpName(codec);
+export function newSender(clip: Clip, codec: CodecName, seed: number): MediaSender {
+  const found = codecByName(codec);
   if (!found) throw new Error(`no codec ${codec}`);
   const track = {
     codec: found,
@@ -108,7 +110,7 @@ export function newSender(clip: Clip, codec: ClipCodec, seed: number): MediaSend
  * Sends a clip once over a path of 20 ms that loses a share `loss` of the RTP packets, and notes what arrives.
  * A live receiver answers, so lost packets come again by RTX.
  */
-export function recordTrace(clip: Clip, codec: ClipCodec, loss: number): Trace {
+export function recordTrace(clip: Clip, codec: CodecName, loss: number): Trace {
   const random = seededRandom(9);
   const media = agreed(codec);
   const receiver = newReceiver(media);

@@ -1,9 +1,11 @@
 import { MatroskaWriter } from "../../src/core/containers/matroska/writer.ts";
-import { emptyRtpView, parseRtp } from "../../src/core/rtp/packet.ts";
+import type { CodecName } from "../../src/core/frame.ts";
 import { millis } from "../../src/core/time.ts";
-import { type ClipCodec, makeClip } from "./clip.ts";
-import { againstPeer, type MeasureOptions, measure, type Subject } from "./measure.ts";
-import { mediaOf, RTP_JS, rtpJsParse, WERIFT, weriftReceive } from "./peers.ts";
+import { makeClip } from "./clip.ts";
+import { garbage } from "./garbage.ts";
+import { againstPeer, type MeasureOptions, measure, type Subject, type Timing } from "./measure.ts";
+import { RTP_JS, rtpJsParse, WERIFT, weriftDepacketize, weriftParse, weriftReceive } from "./peers.ts";
+import { type StageName, stage } from "./stages.ts";
 import {
   type Arrival,
   freshArrivals,
@@ -17,66 +19,70 @@ import {
 /** One line of the report. */
 export type Figure = { readonly name: string } & Readonly<Record<string, number | string>>;
 
+/** How figures are measured. */
+export type BenchOptions = MeasureOptions & { readonly collect: () => void };
+
 /** Lengths of the clips: a run takes some milliseconds, less than a turn on a shared core. */
 const VIDEO_SECONDS = 15;
 const AUDIO_SECONDS = 90;
 const LOSS = 0.02;
 
+const seconds = (codec: CodecName) => (makeClip(codec, 1).index.video ? VIDEO_SECONDS : AUDIO_SECONDS);
+
 /** Parse, demultiplex, count, ask again, assemble, depacketize and place: everything a packet costs the core. */
-export function receivePath(codec: ClipCodec, o: MeasureOptions): Figure {
-  const seconds = codec === "opus" ? AUDIO_SECONDS : VIDEO_SECONDS;
-  const trace = recordTrace(makeClip(codec, seconds), codec, 0);
-  const [ours, theirs] = measure([receive(trace), weriftReceive(trace)], o);
-  if (!ours || !theirs) throw new Error("not measured");
-  return {
-    name: `receive-path/${codec}`,
-    nsPerPacket: Math.round(ours.median),
-    minNsPerPacket: Math.round(ours.min),
-    packets: ours.units,
-    ...againstPeer(ours, WERIFT, theirs),
-  };
+export function receivePath(codec: CodecName, o: BenchOptions): Figure {
+  const trace = recordTrace(makeClip(codec, seconds(codec)), codec, 0);
+  return compared(`receive-path/${codec}`, receive(trace), WERIFT, weriftReceive(trace), o);
 }
 
 /** The same with 2 % loss, repaired by RTX. */
-export function receivePathWithLoss(codec: "vp8" | "h264", o: MeasureOptions): Figure {
+export function receivePathWithLoss(codec: CodecName, o: BenchOptions): Figure {
   const trace = recordTrace(makeClip(codec, VIDEO_SECONDS), codec, LOSS);
-  const [ours] = measure([receive(trace)], o);
-  if (!ours) throw new Error("not measured");
-  return {
-    name: `receive-path/${codec}-loss2-rtx`,
-    nsPerPacket: Math.round(ours.median),
-    minNsPerPacket: Math.round(ours.min),
-    packets: ours.units,
-    rtxPackets: trace.arrivals.filter((a) => a.kind === "rtx").length,
-  };
+  const figure = compared(`receive-path/${codec}-loss2-rtx`, receive(trace), "", undefined, o);
+  return { ...figure, rtxPackets: trace.arrivals.filter((a) => a.kind === "rtx").length };
 }
 
-/** Header and nothing else. */
-export function parse(o: MeasureOptions): Figure {
+/** One part of the receive path, or the packetizer. */
+export function stageOf(name: StageName, codec: CodecName, o: BenchOptions): Figure {
+  const clip = makeClip(codec, seconds(codec));
+  const trace = recordTrace(clip, codec, 0);
+  const subject = stage(name, trace, clip);
+  if (name === "parse") return compared(`${name}/${codec}`, subject, RTP_JS, rtpJsParse(trace), o);
+  const peer = name === "depacketize" ? weriftDepacketize(trace) : undefined;
+  return compared(`${name}/${codec}`, subject, WERIFT, peer, o);
+}
+
+/** What werift-rtp does of the receive path, on VP8. */
+export function werift(name: "parse" | "depacketize" | "receive-path", o: BenchOptions): Figure {
   const trace = recordTrace(makeClip("vp8", VIDEO_SECONDS), "vp8", 0);
-  const packets = mediaOf(trace);
-  const view = emptyRtpView();
-  const subject: Subject = {
-    run: () => {
-      let sum = 0;
-      for (const b of packets) if (parseRtp(b, view)) sum += view.seq + view.payloadEnd - view.payloadOffset;
-      if (sum === 0) throw new Error("nothing was parsed");
-      return packets.length;
-    },
-  };
-  const [ours, theirs] = measure([subject, rtpJsParse(trace)], o);
-  if (!ours || !theirs) throw new Error("not measured");
+  const subjects = { parse: weriftParse, depacketize: weriftDepacketize, "receive-path": weriftReceive };
+  const subject = subjects[name](trace);
+  if (!subject) throw new Error("werift-rtp lacks VP8");
+  return { ...compared(`werift/${name}`, subject, "", undefined, o), codec: "vp8" };
+}
+
+/** Time and garbage of `ours` per packet; the same of a peer in the same run, where there is one. */
+function compared(
+  name: string,
+  ours: Subject,
+  peer: string,
+  theirs: Subject | undefined,
+  o: BenchOptions,
+): Figure {
+  const timings = measure(theirs ? [ours, theirs] : [ours], o);
+  const [own, other] = timings as [Timing, Timing | undefined];
   return {
-    name: "parse/rtp",
-    nsPerPacket: Math.round(ours.median),
-    minNsPerPacket: Math.round(ours.min),
-    packets: ours.units,
-    ...againstPeer(ours, RTP_JS, theirs),
+    name,
+    nsPerPacket: Math.round(own.median),
+    minNsPerPacket: Math.round(own.min),
+    packets: own.units,
+    ...garbage(ours, o),
+    ...(other ? againstPeer(own, peer, other) : {}),
   };
 }
 
 /** Packetize, number, pace, stamp and remember: what a packet costs before it is encrypted. */
-export function sendPath(o: MeasureOptions): Figure {
+export function sendPath(o: BenchOptions): Figure {
   const clip = makeClip("vp8", VIDEO_SECONDS);
   const end = 1000 + VIDEO_SECONDS * 1000;
   const subject: Subject = {
@@ -90,14 +96,7 @@ export function sendPath(o: MeasureOptions): Figure {
       return packets;
     },
   };
-  const [ours] = measure([subject], o);
-  if (!ours) throw new Error("not measured");
-  return {
-    name: "send-path/vp8",
-    nsPerPacket: Math.round(ours.median),
-    minNsPerPacket: Math.round(ours.min),
-    packets: ours.units,
-  };
+  return compared("send-path/vp8", subject, "", undefined, o);
 }
 
 /** One block of video or audio into Matroska, clusters and cues included, the disk not. */
