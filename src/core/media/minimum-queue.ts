@@ -7,7 +7,7 @@ const RESOLUTION = 256;
 export class MinimumQueue {
   readonly #windowMs: number;
   /** Ascending in time and in value: the front is the minimum. */
-  #entries: { readonly at: Millis; readonly value: number }[] = [];
+  #entries: { at: Millis; value: number }[] = [];
 
   /** `windowMs`: how long a value counts. */
   constructor(windowMs: number) {
@@ -22,10 +22,16 @@ export class MinimumQueue {
   /** A value of the time `at`; times may step back a little. */
   push(value: number, at: Millis): void {
     const q = this.#entries;
-    while (q.length > 0 && (q[q.length - 1]?.value ?? 0) >= value) q.pop();
+    let spare: { at: Millis; value: number } | undefined;
+    while (q.length > 0 && (q[q.length - 1]?.value ?? 0) >= value) spare = q.pop();
     const last = q[q.length - 1];
     // A larger value right behind a smaller one would outlive it by nothing.
-    if (last === undefined || at - last.at >= this.#windowMs / RESOLUTION) q.push({ at, value });
+    if (last === undefined || at - last.at >= this.#windowMs / RESOLUTION) {
+      const entry = spare ?? { at, value };
+      entry.at = at;
+      entry.value = value;
+      q.push(entry);
+    }
     const oldest = at - this.#windowMs;
     while (q.length > 1 && (q[0]?.at ?? 0) < oldest) q.shift();
   }

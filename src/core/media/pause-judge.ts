@@ -1,4 +1,4 @@
-import type { Millis } from "../time.ts";
+import { type Millis, millis } from "../time.ts";
 import { ArrivalClock } from "./arrival-clock.ts";
 
 /** Media time that disagrees with arrival time by this much over a pause does not go on where it was. */
@@ -22,7 +22,9 @@ const OVERTAKEN_MS = 1000;
 export class PauseJudge {
   readonly #ratePerMs: number;
   readonly #recent: ArrivalClock;
-  #last: { rtp: number; arrival: Millis } | undefined;
+  /** Newest packet; NaN: none yet. */
+  #lastRtp = Number.NaN;
+  #lastArrival = millis(Number.NaN);
   /** A step that may be a queue: when it came, and the offset before. */
   #suspect: { readonly since: Millis; readonly offset: number } | undefined;
   #lateSince: Millis | undefined;
@@ -40,14 +42,13 @@ export class PauseJudge {
    * no longer compare with those before.
    */
   push(rtp: number, arrival: Millis, offset: number | undefined): boolean {
-    const last = this.#last;
     const before = this.#recent.offset;
-    if (!last || before === undefined) {
+    if (before === undefined) {
       this.#note(rtp, arrival);
       return false;
     }
-    const media = (rtp - last.rtp) / this.#ratePerMs;
-    const gap = arrival - last.arrival;
+    const media = (rtp - this.#lastRtp) / this.#ratePerMs;
+    const gap = arrival - this.#lastArrival;
     if (media <= 0 && !this.#goesBack(media, gap)) return false;
     this.#behind = 0;
     this.#note(rtp, arrival);
@@ -66,15 +67,15 @@ export class PauseJudge {
 
   /** The mapping starts anew with the last packet. */
   restart(): void {
-    const last = this.#last;
-    this.reset();
-    if (last) this.#note(last.rtp, last.arrival);
+    this.#recent.reset();
+    this.#behind = 0;
+    this.acquit();
+    if (!Number.isNaN(this.#lastRtp)) this.#recent.push(this.#lastRtp, this.#lastArrival);
   }
 
   /** Forgets everything. */
   reset(): void {
     this.#recent.reset();
-    this.#last = undefined;
     this.#behind = 0;
     this.acquit();
   }
@@ -85,7 +86,8 @@ export class PauseJudge {
 
   #note(rtp: number, arrival: Millis): void {
     this.#recent.push(rtp, arrival);
-    this.#last = { rtp, arrival };
+    this.#lastRtp = rtp;
+    this.#lastArrival = arrival;
   }
 
   #stalled(now: Millis): boolean {

@@ -28,6 +28,7 @@ export class ReferenceClock {
   readonly #ratePerMs: number;
   readonly #clock: SenderClock;
   readonly #own = new ClockOffset();
+  #trusted = false;
   #distrusted = false;
   #steps = 0;
 
@@ -38,9 +39,9 @@ export class ReferenceClock {
     this.#clock = new SenderClock(clockRate);
   }
 
-  /** At least one wall time was accepted. */
-  get known(): boolean {
-    return this.#clock.known;
+  /** The last look found a place for the track. */
+  get trusted(): boolean {
+    return this.#trusted;
   }
 
   /** The last look found the wall times to contradict arrival. */
@@ -83,17 +84,20 @@ export class ReferenceClock {
    */
   offsetAt(rtp: number, arrival: Millis, arrived: number | undefined): number | undefined {
     const group = this.#group;
+    this.#trusted = false;
     this.#distrusted = false;
     const wall = this.#clock.wallAt(rtp);
     const offset = group.offset.includes(this.#own) ? group.offset.at(arrival) : this.#own.best;
     if (wall === undefined || offset === undefined) return undefined;
-    this.#distrusted = !this.#fits(offset, rtp, arrived);
+    this.#trusted = this.#fits(offset, rtp, arrived);
+    this.#distrusted = !this.#trusted;
     return this.#distrusted ? undefined : wall + offset - rtp / this.#ratePerMs;
   }
 
   /** The RTP times start anew; the wall clock runs on. */
   restart(): void {
     this.#clock.reset();
+    this.#trusted = false;
     this.#distrusted = false;
   }
 

@@ -54,7 +54,7 @@ export class TrackTimeline {
 
   /** Reports or capture times place this track exactly (false: arrival times do, or nothing says that they are right). */
   get synchronized(): boolean {
-    return this.#gate.open && (trusted(this.#captures) || trusted(this.#reports));
+    return this.#gate.open && (this.#captures.trusted || this.#reports.trusted);
   }
 
   /** The sender's reports, or its capture times, contradict arrival and are not used. */
@@ -165,8 +165,4 @@ export class TrackTimeline {
     this.#grid.reset();
     this.#offset = undefined;
   }
-}
-
-function trusted(c: ReferenceClock): boolean {
-  return c.known && !c.distrusted;
 }

@@ -11,7 +11,7 @@ const jitter = (_t: number, random: Random) => 20 + 40 * random();
 const CAPTURE_AHEAD = 77_000;
 
 /** Capture times on one frame in a second, as senders do. */
-function captured(every: number, offsetMs?: number): ModelTrack["capture"] {
+function captured(every: number, offsetMs?: number): NonNullable<ModelTrack["capture"]> {
   return (t) => {
     if (t % 1000 >= every) return undefined;
     const ntp = wallToNtp(wallMillis(WALL + t + CAPTURE_AHEAD));
