@@ -5,6 +5,16 @@ import { SenderClock } from "./sender-clock.ts";
 /** Two tracks whose measures of one step of their sender's clock differ by less saw the same step. */
 const SAME_STEP_MS = 100;
 
+/** What is known of a wall clock. */
+export type ReferenceModel = {
+  /** By how much the RTP clock is fast against the wall clock, parts per million. */
+  readonly driftPpm: number;
+  /** Milliseconds to add to the wall clock to get local time. */
+  readonly offsetMs: number;
+  /** By how much the offset that this track sees differs from the one that the sender's tracks share. */
+  readonly spreadMs: number;
+};
+
 /** A wall clock that places the tracks of one sender: what they share of it. */
 export class ReferenceGroup {
   readonly offset = new SharedOffset();
@@ -30,6 +40,7 @@ export class ReferenceClock {
   readonly #own = new ClockOffset();
   #trusted = false;
   #distrusted = false;
+  #lastOffset = 0;
   #steps = 0;
 
   /** `clockRate` in Hz. */
@@ -47,6 +58,12 @@ export class ReferenceClock {
   /** The last look found the wall times to contradict arrival. */
   get distrusted(): boolean {
     return this.#distrusted;
+  }
+
+  /** What is known of the wall clock, as of the last look. */
+  get model(): ReferenceModel {
+    const offsetMs = this.#lastOffset;
+    return { driftPpm: this.#clock.driftPpm, offsetMs, spreadMs: (this.#own.best ?? offsetMs) - offsetMs };
   }
 
   /** Times that the sender's clock was set without moving the media. */
@@ -89,6 +106,7 @@ export class ReferenceClock {
     const wall = this.#clock.wallAt(rtp);
     const offset = group.offset.includes(this.#own) ? group.offset.at(arrival) : this.#own.best;
     if (wall === undefined || offset === undefined) return undefined;
+    this.#lastOffset = offset;
     this.#trusted = this.#fits(offset, rtp, arrived);
     this.#distrusted = !this.#trusted;
     return this.#distrusted ? undefined : wall + offset - rtp / this.#ratePerMs;

@@ -44,6 +44,11 @@ export class SenderClock {
     return this.#samples.length > 0;
   }
 
+  /** By how much the RTP clock is fast against the wall clock, parts per million; 0 while that is not known. */
+  get driftPpm(): number {
+    return (1 / (this.#slope * this.#ratePerMs) - 1) * 1e6;
+  }
+
   /** Milliseconds added to the sender's wall clock, so that it runs on where the sender has set it. */
   get shift(): number {
     return this.#shift;

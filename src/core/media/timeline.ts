@@ -4,13 +4,18 @@ import { ArrivalClock } from "./arrival-clock.ts";
 import { AudioGrid } from "./audio-grid.ts";
 import { OFFSET_WINDOW_MS, slew } from "./clock-offset.ts";
 import { PauseJudge } from "./pause-judge.ts";
-import { ReferenceClock, ReferenceGroup } from "./reference-clock.ts";
+import { ReferenceClock, ReferenceGroup, type ReferenceModel } from "./reference-clock.ts";
 import { StartGate } from "./start-gate.ts";
 
 /** Reports that disagree with arrival by more are wrong: servers write them, and some write them badly. */
 const REPORT_TRUST_MS = 250;
 /** Capture may be this long before arrival: media servers decode, mix and encode on the way. */
 const CAPTURE_TRUST_MS = 1500;
+
+/** What places a track: the sender's wall clock of capture or of its reports, or arrival alone. */
+export type TimelineModel =
+  | { readonly by: "arrival" }
+  | ({ readonly by: "capture" | "reports" } & ReferenceModel);
 
 /** The clocks of one sender (one CNAME), shared by its tracks so that lips and voice keep together. */
 export class SenderTimeline {
@@ -77,6 +82,12 @@ export class TrackTimeline {
     return this.#reports.steps + this.#captures.steps;
   }
 
+  /** What places the track now. */
+  get model(): TimelineModel {
+    if (this.#captures.trusted) return { by: "capture", ...this.#captures.model };
+    return this.#reports.trusted ? { by: "reports", ...this.#reports.model } : { by: "arrival" };
+  }
+
   /** Notes a sender report. `rtp` is unwrapped. */
   onReport(wall: WallMillis, rtp: number, arrival: Millis): void {
     if (this.#reports.push(wall, rtp, arrival, this.#arrived)) this.#pauses.acquit();
@@ -99,8 +110,8 @@ export class TrackTimeline {
 
   /** Notes a media packet: its unwrapped timestamp and when it arrived. */
   onPacket(rtp: number, arrival: Millis): void {
-    if (this.#pauses.push(rtp, arrival, this.#offset) && this.#offset !== undefined)
-      this.#reanchor(rtp, arrival);
+    const parted = this.#pauses.push(rtp, arrival, this.#offset);
+    if (parted && (this.#gate.open || this.#offset !== undefined)) this.#reanchor(rtp, arrival);
     this.#arrivals.push(rtp, arrival);
     if (!this.#gate.push(rtp, arrival)) return;
     this.#captures.review(rtp, arrival, this.#arrived);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SenderTimeline } from "../../../src/core/media/timeline.ts";
 import type { Random } from "../../../src/core/random.ts";
+import { millis, wallMillis } from "../../../src/core/time.ts";
 import {
   audio,
   error,
@@ -74,6 +75,14 @@ function holes(placed: readonly Placed[], from: number): number {
   }
   return worst;
 }
+
+test("a pause before the first frame, with a clock that stands still, does not put that frame into the past", () => {
+  const track = new SenderTimeline().track(90_000);
+  const packet = (media: number, at: number) => track.onPacket(perfect(90_000)(media), millis(at));
+  for (let t = 0; t < 3000; t += 40) packet(t, t);
+  for (let t = 3000; t < 4000; t += 40) packet(t, t + 10_000);
+  expect(track.place(perfect(90_000)(3500), millis(13_500))).toBeCloseTo(13_500, 0);
+});
 
 describe("the timestamps of a live stream", () => {
   test("that stand still for a second are put right within two seconds", () => {
@@ -149,13 +158,12 @@ describe("the burst of old packets that a server begins with", () => {
   test("does not make a report unbelievable that comes in its middle", () => {
     const rtp = perfect(90_000);
     const track = new SenderTimeline().track(90_000);
-    const at = (t: number) => t as Parameters<typeof track.onPacket>[1];
-    for (let t = 0; t < 2000; t += 40) track.onPacket(rtp(t), at(4020 + t / 100));
+    for (let t = 0; t < 2000; t += 40) track.onPacket(rtp(t), millis(4020 + t / 100));
     expect(track.live).toBe(false);
-    track.onReport((1e12 + 4020) as Parameters<typeof track.onReport>[0], rtp(4020), at(4040));
+    track.onReport(wallMillis(1e12 + 4020), rtp(4020), millis(4040));
     expect(track.distrusted).toBe(false);
-    expect(track.place(rtp(0), at(4020))).toBeCloseTo(20, 1);
-    for (let t = 2000; t < 6000; t += 40) track.onPacket(rtp(t), at(t < 4000 ? 4040 + t / 100 : t + 85));
+    expect(track.place(rtp(0), millis(4020))).toBeCloseTo(20, 1);
+    for (let t = 2000; t < 6000; t += 40) track.onPacket(rtp(t), millis(t < 4000 ? 4040 + t / 100 : t + 85));
     expect(track.live).toBe(true);
     expect(track.synchronized).toBe(true);
   });

@@ -114,6 +114,25 @@ describe("with sender reports", () => {
     expect(lips(a?.placed ?? [], v?.placed ?? [])).toBeLessThan(5);
   });
 
+  test("what is known of the clocks can be looked up", () => {
+    const drifting = (t: number) => ({ wall: WALL + t, rtp: perfect(48_000, 120)(t) });
+    const [a, v] = send(
+      [
+        { ...audio, rtp: perfect(48_000, 120), report: drifting },
+        { ...video, reportEvery: 0 },
+      ],
+      {
+        until: MINUTE,
+      },
+    );
+    const model = a?.timeline.model;
+    if (model?.by !== "reports") throw new Error(`placed by ${model?.by}`);
+    expect(model.driftPpm).toBeCloseTo(120, 0);
+    expect(model.offsetMs).toBeCloseTo(20 - WALL, 1);
+    expect(Math.abs(model.spreadMs)).toBeLessThan(1);
+    expect(v?.timeline.model).toEqual({ by: "arrival" });
+  });
+
   test("copies of reports, old ones and such without a time change nothing", () => {
     const odd = (rate: number) => (t: number) => {
       const n = Math.floor(t / 250) % 4;
