@@ -3,7 +3,7 @@ import type { CodecName, MediaKind } from "../frame.ts";
 import { earliest } from "../machine.ts";
 import type { PacketExtensions } from "../rtp/extension-map.ts";
 import { NackGenerator } from "../rtp/nack.ts";
-import { payloadOf, type RtpView } from "../rtp/packet.ts";
+import { firstSource, payloadOf, type RtpView } from "../rtp/packet.ts";
 import { Reception } from "../rtp/reception.ts";
 import type { SenderReport } from "../rtp/rtcp/packet.ts";
 import type { RttEstimator } from "../rtp/rtt.ts";
@@ -172,6 +172,7 @@ export class IncomingStream {
     this.#newestTime = Math.max(this.#newestTime, rtpTime);
     const empty = v.payloadEnd === v.payloadOffset;
     if (!recovered && !empty) this.#timeline.onPacket(rtpTime, now);
+    if (x.captureTime) this.#timeline.onCaptureTime(x.captureTime, firstSource(v), rtpTime, now);
     this.#assemblePacket(
       { extSeq, rtpTime, marker: v.marker, payload: payloadOf(v), arrival: now, rotation: x.rotation },
       newest,
@@ -362,7 +363,7 @@ export class IncomingStream {
       codec: codec.name,
       data: f.data,
       keyframe: f.keyframe,
-      local: this.#timeline.place(f.rtpTime, f.arrival),
+      local: this.#timeline.place(f.rtpTime, f.arrival, f.duration),
       rtpTime: f.rtpTime,
       lostBefore: f.lostBefore,
     };

@@ -12,11 +12,13 @@ import { FrameAssembler } from "./assembler.ts";
 
 /** Packets of the codec before may still come this long after the sender changed to another. */
 const CHANGE_HOLD_MS = 1000;
+/** Payload types of one stream that are remembered; each costs an assembler. */
+const MAX_LANES = 6;
 
 /** A frame and what it is coded in. */
 export type CodedFrame = { readonly codec: Codec; readonly frame: AssembledFrame };
 
-type Lane = { readonly codec: Codec; readonly assembler: FrameAssembler };
+type Lane = { readonly codec: Codec; readonly fmtp: string; readonly assembler: FrameAssembler };
 
 /**
  * The assemblers of one SSRC. A sender may change its codec in the middle of the stream: packets keep their
@@ -26,8 +28,9 @@ export class StreamAssembler {
   #current: Lane;
   /** The codec before, until all below `from` is out or was waited for long enough. */
   #previous: (Lane & { from: number; until: Millis }) | undefined;
-  /** One for each codec that was ever used: a sender that changes to and fro costs no more memory. */
-  readonly #lanes = new Map<Codec, Lane>();
+  /** Kept for a sender that changes to and fro. */
+  readonly #lanes = new Map<string, Lane>();
+  readonly #forgotten = emptyAssemblerStats();
   #rttMs = 0;
 
   constructor(codec: Codec, fmtp: string) {
@@ -53,6 +56,7 @@ export class StreamAssembler {
   /** Counters over all codecs. */
   get stats(): Readonly<AssemblerStats> {
     const sum = emptyAssemblerStats();
+    add(sum, this.#forgotten);
     for (const lane of this.#lanes.values()) add(sum, lane.assembler.stats);
     return sum;
   }
@@ -74,11 +78,11 @@ export class StreamAssembler {
 
   /** A packet of `codec`; `newest`: no packet of the stream had a higher number. */
   push(p: MediaPacket, codec: Codec, fmtp: string, newest: boolean, now: Millis): void {
-    if (codec === this.#current.codec) {
+    if (is(this.#current, codec, fmtp)) {
       // Overtaken by what first showed the change.
       if (this.#previous && p.extSeq < this.#previous.from) this.#previous.from = p.extSeq;
       this.#current.assembler.push(p, now);
-    } else if (codec === this.#previous?.codec && p.extSeq < this.#previous.from)
+    } else if (this.#previous && is(this.#previous, codec, fmtp) && p.extSeq < this.#previous.from)
       this.#previous.assembler.push(p, now);
     else if (newest) {
       this.#change(codec, fmtp, p.extSeq, now);
@@ -126,13 +130,30 @@ export class StreamAssembler {
   }
 
   #lane(codec: Codec, fmtp: string): Lane {
-    const known = this.#lanes.get(codec);
+    const key = `${codec.name} ${fmtp}`;
+    const known = this.#lanes.get(key);
     if (known) return known;
-    const lane = { codec, assembler: new FrameAssembler({ codec, fmtp }) };
+    const lane = { codec, fmtp, assembler: new FrameAssembler({ codec, fmtp }) };
     lane.assembler.setRoundTrip(this.#rttMs);
-    this.#lanes.set(codec, lane);
+    if (this.#lanes.size >= MAX_LANES) this.#forgetLane();
+    this.#lanes.set(key, lane);
     return lane;
   }
+
+  /** Makes room: of those that are not in use, the oldest goes. */
+  #forgetLane(): void {
+    for (const [key, lane] of this.#lanes) {
+      if (lane.assembler === this.#current.assembler || lane.assembler === this.#previous?.assembler)
+        continue;
+      add(this.#forgotten, lane.assembler.stats);
+      this.#lanes.delete(key);
+      return;
+    }
+  }
+}
+
+function is(lane: Lane, codec: Codec, fmtp: string): boolean {
+  return lane.codec === codec && lane.fmtp === fmtp;
 }
 
 function add(sum: AssemblerStats, s: Readonly<AssemblerStats>): void {

@@ -95,6 +95,11 @@ export function payloadOf(v: RtpView): Uint8Array {
   return v.buf.subarray(v.payloadOffset, v.payloadEnd);
 }
 
+/** Whose media a packet carries: the first contributing source of a mixer, else the sender itself. */
+export function firstSource(v: RtpView): number {
+  return u8(v.buf, 0) & 0x0f ? u32(v.buf, 12) : v.ssrc;
+}
+
 /** One header extension element to send: id 1..255, at most 255 bytes. */
 export type ExtensionElement = { readonly id: number; readonly data: Uint8Array };
 
