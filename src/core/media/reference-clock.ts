@@ -3,7 +3,7 @@ import { ClockOffset, SharedOffset } from "./clock-offset.ts";
 import { SenderClock } from "./sender-clock.ts";
 
 /** Two tracks whose measures of one step of their sender's clock differ by less saw the same step. */
-const SAME_STEP_MS = 100;
+const SAME_STEP_MS = 50;
 
 /** What is known of a wall clock. */
 export type ReferenceModel = {
