@@ -81,9 +81,9 @@ export async function replay(o: ReplayOptions): Promise<ReplayResult> {
   const table = readDumpTable(file);
   const player = new DumpPlayer(file, table);
   try {
-    if (!player.next || !table.events.some((e) => e.t === "opened")) {
+    if (player.empty) {
       throw new RoomtapError("media-invalid", `${o.file} holds no packets`, {
-        hint: "nobody was connected while it was written",
+        hint: "nobody was connected while it was written, or it was cut off",
       });
     }
     const format = o.format ?? table.session.format;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Millis, millis } from "../../src/core/time.ts";
-import { monotonicNow, Pump, type Pumped } from "../../src/peer/pump.ts";
+import { monotonicNow, Pump, type Pumped, sessionClock } from "../../src/peer/pump.ts";
 
 /** A member that is due at the times it was given, and writes down when it ran. */
 class Member implements Pumped {
@@ -107,6 +107,34 @@ describe("the pump", () => {
     expect(due.stalls).toEqual([80]);
     expect(other.stalls).toEqual([80]);
     expect(due.runs).toEqual([t + 90]);
+  });
+
+  it("tells of a stall before the first packet read after it, and once", () => {
+    const t = start();
+    const pump = new Pump();
+    const m = new Member(t + 10);
+    pump.add(m);
+    pump.notice(millis(t + 20));
+    expect(m.stalls).toEqual([]);
+    pump.notice(millis(t + 90));
+    pump.notice(millis(t + 91));
+    expect(m.stalls).toEqual([80]);
+    const spy = vi.spyOn(performance, "now").mockReturnValue(t + 95);
+    vi.advanceTimersByTime(10);
+    spy.mockRestore();
+    expect(m.stalls).toEqual([80]);
+    expect(m.runs).toEqual([t + 95]);
+  });
+
+  it("runs on a clock of whole milliseconds from zero, when it is given one", () => {
+    const pump = new Pump(sessionClock());
+    const m = new Member(3, 7);
+    pump.add(m);
+    vi.advanceTimersByTime(20);
+    expect(m.runs).toEqual([3, 7]);
+    const spy = vi.spyOn(performance, "now").mockReturnValue(start() + 5.9);
+    expect(pump.now()).toBe(25);
+    spy.mockRestore();
   });
 
   it("does not take a deadline that was past already for a stall", () => {

@@ -116,7 +116,9 @@ export class RtpDump {
     const file = this.#files.get(link);
     if (!file || this.#failed) return;
     if (file.disk.full || bytes.length > MAX_PACKET) {
-      this.#fail(new RoomtapError("output-unwritable", "the disk is too slow for the dump"));
+      // A dump with a hole would replay as something that never was.
+      const why = file.disk.full ? "the disk is too slow for it" : "a packet is too large for it";
+      this.#fail(new RoomtapError("output-unwritable", why));
       return;
     }
     const size = rtpDumpSize(bytes);

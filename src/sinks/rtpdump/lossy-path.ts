@@ -106,7 +106,9 @@ export class LossyPath {
     // A sender that is asked again within a round trip does not send again.
     lost.repairDue = at;
     const bytes = this.#retransmission(link, lost.bytes);
-    if (this.#survives(bytes.length, now)) this.#flying.push({ link, bytes, at });
+    if (!this.#survives(bytes.length, now)) return;
+    this.#flying.push({ link, bytes, at });
+    this.#lost.delete(lostKey);
   }
 
   #survives(octets: number, now: Millis): boolean {

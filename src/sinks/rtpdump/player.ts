@@ -18,6 +18,8 @@ export class DumpPlayer {
   readonly #paths: string[];
   readonly #files = new Map<string, PacketFile>();
   readonly #total: number;
+  readonly #complete: boolean;
+  #empty = true;
   #opened = 0;
   #nextEvent = 0;
   #readBefore = 0;
@@ -32,7 +34,12 @@ export class DumpPlayer {
     this.#events = table.events;
     const links = Math.max(1, table.events.filter((e) => e.t === "opened").length);
     this.#paths = Array.from({ length: links }, (_, i) => packets(i + 1));
-    for (const path of this.#paths) new PacketFile(path).close();
+    this.#complete = table.complete;
+    for (const path of this.#paths) {
+      const probe = new PacketFile(path);
+      if (probe.next) this.#empty = false;
+      probe.close();
+    }
     this.#total = this.#paths.reduce((n, path) => n + statSync(path).size, 0);
     this.#next = this.#find();
   }
@@ -40,6 +47,11 @@ export class DumpPlayer {
   /** What comes next; undefined: nothing. */
   get next(): Played | undefined {
     return this.#next;
+  }
+
+  /** There is not a single packet. */
+  get empty(): boolean {
+    return this.#empty;
   }
 
   /** Packets taken so far. */
@@ -54,7 +66,7 @@ export class DumpPlayer {
     return this.#total === 0 ? 1 : Math.min(1, read / this.#total);
   }
 
-  /** Something in the files is no packet, and was left out. */
+  /** Something in the files is no packet and was left out, or packets are missing that the table counts. */
   get damaged(): boolean {
     return this.#damaged || [...this.#files.values()].some((f) => f.damaged);
   }
@@ -101,7 +113,9 @@ export class DumpPlayer {
     let first: PacketFile["next"];
     for (const [name, file] of this.#files) {
       const { next } = file;
-      if (!next || (event && file.taken >= (event.after[name] ?? 0))) continue;
+      const wanted = event ? (event.after[name] ?? 0) : Number.POSITIVE_INFINITY;
+      if (!next && event && file.taken < wanted && this.#complete) this.#damaged = true;
+      if (!next || file.taken >= wanted) continue;
       if (first && first.at <= next.at) continue;
       first = next;
       link = name;

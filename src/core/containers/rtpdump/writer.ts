@@ -3,10 +3,11 @@ import type { Millis, WallMillis } from "../../time.ts";
 
 /** First line of a dump: that of rtptools' "rtpdump", with the address that packets came from. */
 export const RTPDUMP_MAGIC = "#!rtpplay1.0 ";
-/** Binary header behind that line, and the header of every packet, in octets. */
+/** Octets of the binary header behind that line. */
 export const FILE_HEADER = 16;
+/** Octets of the header of every packet. */
 export const PACKET_HEADER = 8;
-/** The length field counts the packet's header too. */
+/** Largest packet, in octets: the length field counts the packet's header too. */
 export const MAX_PACKET = 0xffff - PACKET_HEADER;
 
 /** Says nothing of anyone's network: readers want an address and a port here. */
