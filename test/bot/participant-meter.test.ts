@@ -60,6 +60,8 @@ const track = (seconds: number, o: Partial<ReceivedTrack> = {}): ReceivedTrack =
   gatedFrames: 0,
   synchronized: true,
   timelineRestarts: 0,
+  clockSteps: 0,
+  timeline: { by: "arrival" },
   width: 640,
   height: 360,
   ...o,

@@ -20,6 +20,7 @@ const ACTIVE_MS = 5000;
 const FORGET_MS = 30_000;
 /** A hostile peer cannot make us keep more streams than this. */
 const MAX_STREAMS = 64;
+const MAX_NAMES = 1024;
 
 /** What a connection gives: frames, and RTCP to send. */
 export type ReceiverOutput =
@@ -77,7 +78,7 @@ export class ConnectionReceiver {
     for (const m of media) {
       if (m.send) own.add(m.send.ssrc);
       if (m.send?.rtx) own.add(m.send.rtx.ssrc);
-      for (const s of m.remoteSsrcs) if (s.cname !== undefined) this.#cnames.set(s.ssrc, s.cname);
+      for (const s of m.remoteSsrcs) if (s.cname !== undefined) this.#named(s.ssrc, s.cname);
     }
     const receiving = media.filter((m) => m.receiving);
     this.#demux.update(receiving, own);
@@ -241,7 +242,7 @@ export class ConnectionReceiver {
       }
       case "sdes":
         for (const c of p.chunks) {
-          if (c.cname !== undefined && this.#cnames.size < 1024) this.#cnames.set(c.ssrc, c.cname);
+          if (c.cname !== undefined) this.#named(c.ssrc, c.cname);
         }
         break;
       case "xr":
@@ -301,13 +302,29 @@ export class ConnectionReceiver {
     if (this.#touched === s) this.#touched = undefined;
   }
 
+  /** The name that an SSRC goes by. Of too many the oldest is forgotten. */
+  #named(ssrc: number, cname: string): void {
+    this.#cnames.delete(ssrc);
+    makeRoom(this.#cnames);
+    this.#cnames.set(ssrc, cname);
+  }
+
   /** Tracks with one CNAME share a clock; a connection without names is one sender. */
   #timeline(ssrc: number): SenderTimeline {
     const cname = this.#cnames.get(ssrc) ?? "";
     const known = this.#timelines.get(cname);
     if (known) return known;
     const made = new SenderTimeline();
+    makeRoom(this.#timelines);
     this.#timelines.set(cname, made);
     return made;
+  }
+}
+
+function makeRoom<K>(map: Map<K, unknown>): void {
+  if (map.size < MAX_NAMES) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
   }
 }

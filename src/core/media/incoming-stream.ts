@@ -171,7 +171,7 @@ export class IncomingStream {
     if (newest) this.#newest = extSeq;
     this.#newestTime = Math.max(this.#newestTime, rtpTime);
     const empty = v.payloadEnd === v.payloadOffset;
-    if (!recovered && !empty) this.#timeline.onPacket(rtpTime, now);
+    if (newest && !recovered && !empty) this.#timeline.onPacket(rtpTime, now);
     if (x.captureTime) this.#timeline.onCaptureTime(x.captureTime, firstSource(v), rtpTime, now);
     this.#assemblePacket(
       { extSeq, rtpTime, marker: v.marker, payload: payloadOf(v), arrival: now, rotation: x.rotation },
@@ -276,6 +276,8 @@ export class IncomingStream {
       ...(c.audioLevel === undefined ? {} : { audioLevel: c.audioLevel }),
       synchronized: this.#timeline.synchronized,
       timelineRestarts: this.#timeline.restarts,
+      clockSteps: this.#timeline.clockSteps,
+      timeline: this.#timeline.model,
       ...(c.report ? { report: c.report } : {}),
     };
   }

@@ -3,6 +3,7 @@ import type { LedgerCounts } from "../rtp/sequence-ledger.ts";
 import type { NegotiatedPayload } from "../sdp/negotiated.ts";
 import type { Millis } from "../time.ts";
 import type { ReceivedReport } from "./stream-counters.ts";
+import type { TimelineModel } from "./timeline.ts";
 
 /** A frame with its place on local time, before the session gives it its own. */
 export type PlacedFrame = Omit<Frame, "time"> & {
@@ -55,6 +56,10 @@ export type ReceivedTrack = {
   /** Sender reports place it; false: arrival times do. */
   readonly synchronized: boolean;
   readonly timelineRestarts: number;
+  /** Times that the sender's clock was set. */
+  readonly clockSteps: number;
+  /** What places it now, and how well. */
+  readonly timeline: TimelineModel;
   /** The newest sender report. */
   readonly report?: ReceivedReport;
 };

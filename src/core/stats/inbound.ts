@@ -3,7 +3,7 @@ import type { LedgerCounts } from "../rtp/sequence-ledger.ts";
 import { type Ntp, ntpToWall, type WallMillis } from "../time.ts";
 import { defined } from "./defined.ts";
 import { type CodecSnapshot, codecId, codecStats, type StatsScope, streamId, transportId } from "./scope.ts";
-import type { AnyRtcStats, InboundRtpStats, RemoteOutboundRtpStats } from "./webrtc-stats.ts";
+import type { AnyRtcStats, InboundRtpStats, RemoteOutboundRtpStats, TimelineStats } from "./webrtc-stats.ts";
 
 /** Counters of one incoming SSRC. Optional ones: not known, or not there. */
 export type InboundSnapshot = {
@@ -49,6 +49,9 @@ export type InboundSnapshot = {
   readonly ledger: LedgerCounts;
   readonly synchronized: boolean;
   readonly timelineRestarts: number;
+  /** Times that the sender's clock was set. */
+  readonly clockSteps?: number | undefined;
+  readonly timeline?: TimelineStats | undefined;
   readonly jitterP95Ms?: number | undefined;
   /** What its sender says; absent before the first sender report. */
   readonly report?: SenderReportSnapshot | undefined;
@@ -117,6 +120,8 @@ function inboundRtp(s: StatsScope, t: InboundSnapshot): InboundRtpStats {
       framesAbandoned: t.abandonedFrames,
       synchronized: t.synchronized,
       timelineRestarts: t.timelineRestarts,
+      clockSteps: t.clockSteps,
+      timeline: t.timeline,
       jitterP95: t.jitterP95Ms === undefined ? undefined : t.jitterP95Ms / 1000,
     }),
   });

@@ -22,6 +22,17 @@ export type RtpStreamStats = RtcStats & {
   readonly codecId?: string;
 };
 
+/** What places a stream on the session's time: capture times, sender reports, or arrival alone. */
+export type TimelineStats = {
+  readonly by: "capture" | "reports" | "arrival";
+  /** By how much the sender's media clock is fast against its wall clock, parts per million. */
+  readonly driftPpm?: number;
+  /** Milliseconds to add to the sender's wall clock to get ours (monotonic). */
+  readonly offsetMs?: number;
+  /** By how much this stream's own offset differs from the one that the sender's streams share. */
+  readonly spreadMs?: number;
+};
+
 /** Our own counters of one incoming stream, with what became of every sequence number. */
 export type RoomtapInboundStats = LedgerCounts & {
   /** Sequence numbers asked for again, repetitions included. */
@@ -33,6 +44,8 @@ export type RoomtapInboundStats = LedgerCounts & {
   /** Sender reports place the stream in time; false: arrival times do. */
   readonly synchronized: boolean;
   readonly timelineRestarts: number;
+  readonly clockSteps?: number;
+  readonly timeline?: TimelineStats;
   /** Seconds that 95 % of the measurements of `jitter` stayed below. */
   readonly jitterP95?: number;
 };
