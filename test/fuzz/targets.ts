@@ -1,5 +1,5 @@
 import { assemblerTargets } from "./assembler.ts";
-import { matroskaTarget } from "./containers.ts";
+import { matroskaTarget, rtpDumpTarget } from "./containers.ts";
 import { candidateTarget, descriptionTarget } from "./descriptions.ts";
 import { messageTarget } from "./messages.ts";
 import { rtcpTarget, rtpTarget } from "./packets.ts";
@@ -19,4 +19,5 @@ export const targets: readonly FuzzTarget[] = [
   candidateTarget,
   messageTarget,
   matroskaTarget,
+  rtpDumpTarget,
 ];

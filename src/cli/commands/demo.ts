@@ -14,7 +14,7 @@ const MAX_OFFSET_MS = 40;
 /** Share of the asked-for time that the file may be off. */
 const MAX_DURATION_ERROR = 0.05;
 
-type DemoFlags = { out: string; duration: number; ffmpeg?: string; json?: boolean };
+type DemoFlags = { out: string; duration: number; ffmpeg?: string; dumpRtp?: string; json?: boolean };
 
 /** `roomtap demo`. */
 export function demoCommand(context: CommandContext): Command {
@@ -29,6 +29,7 @@ export function demoCommand(context: CommandContext): Command {
       new Option("--duration <time>", "how long to record").default(10_000, "10s").argParser(parseDuration),
     )
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
+    .option("--dump-rtp <file>", "write every packet down as well, for roomtap replay")
     .option("--json", "print the result as JSON on stdout")
     .addHelpText("after", "\nExamples:\n  roomtap demo\n  npm run demo -- --duration 30s")
     .action(async (flags: DemoFlags) => {
@@ -68,6 +69,7 @@ async function demo({ out, exit }: CommandContext, flags: DemoFlags, stop: Abort
       room,
       out: flags.out,
       ffmpeg,
+      ...(flags.dumpRtp === undefined ? {} : { dumpRtp: flags.dumpRtp }),
       durationMs: flags.duration,
       untilEmptyMs: 60_000,
       stop: stop.signal,

@@ -48,7 +48,8 @@ export function replayCommand(context: CommandContext): Command {
       "after",
       `
 The same dump gives the same files every time, octet by octet, as fast as the machine can. With --loss
-it shows what a worse network would have done to the recording.
+it shows what a worse network would have done to the recording; but a keyframe that the sender would
+have been asked for cannot come, so after a loss that is not repaired the picture rests until the next.
 
 A dump is whole when its table is: after a crash the journal call.jsonl takes its place, and what was
 not on disk yet is missing. The dump of a restarted session, call.1.rtpdump, is replayed on its own.

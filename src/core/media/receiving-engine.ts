@@ -5,8 +5,8 @@ import type { PlacedFrame } from "./received-track.ts";
 
 /** Ticks stand at fixed multiples of this on the session's clock. */
 export const TICK_MS = 100;
-/** Frames of one millisecond come out together; nobody needs them sooner than this. */
-const PATIENCE_MS = 20;
+/** Frames of one millisecond come out together, with the next packet or after this time. */
+const PATIENCE_MS = 100;
 
 /** Where the outputs of an engine go. Nothing may be pushed into the engine from inside them. */
 export type ReceivingEngineOptions = {

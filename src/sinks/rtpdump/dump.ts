@@ -20,6 +20,7 @@ import { isRtcp } from "../../core/rtp/packet.ts";
 import type { NegotiatedMedia } from "../../core/sdp/negotiated.ts";
 import { type Millis, wallMillis } from "../../core/time.ts";
 import { BlockWriter, diskError } from "../recorder/block-writer.ts";
+import { readDumpJournal } from "./read-table.ts";
 import {
   type DumpEvent,
   type DumpPaths,
@@ -63,8 +64,8 @@ export class RtpDump {
   readonly #o: RtpDumpOptions;
   readonly #paths: DumpPaths;
   readonly #files = new Map<string, LinkFile>();
+  /** Packets of every connection there was. */
   readonly #counts = new Map<string, number>();
-  readonly #events: TimedEvent[] = [];
   readonly #closing: Promise<void>[] = [];
   #journal: number | undefined;
   #first: BlockWriter | undefined;
@@ -142,15 +143,15 @@ export class RtpDump {
     if (!file) return;
     this.#handOver(file);
     this.#files.delete(link);
-    this.#counts.delete(link);
     this.#closing.push(file.disk.close());
   }
 
   /** Something else happened. */
   event(e: DumpEvent, now: Millis): void {
     if (this.#failed || this.#journal === undefined) return;
-    const timed: TimedEvent = { ...e, at: now, after: Object.fromEntries(this.#counts) };
-    this.#events.push(timed);
+    const after: Record<string, number> = {};
+    for (const link of this.#files.keys()) after[link] = this.#counts.get(link) ?? 0;
+    const timed: TimedEvent = { ...e, at: now, after };
     try {
       writeSync(this.#journal, `${toJson(timed)}\n`);
     } catch (error) {
@@ -165,9 +166,6 @@ export class RtpDump {
 
   /** Writes the rest and the table. Idempotent, never rejects. */
   async finish(): Promise<void> {
-    const packets = new Map<string, number>();
-    for (const e of this.#events) for (const [link, n] of Object.entries(e.after)) packets.set(link, n);
-    for (const [link, n] of this.#counts) packets.set(link, n);
     this.flush();
     for (const { disk } of this.#files.values()) this.#closing.push(disk.close());
     this.#files.clear();
@@ -177,14 +175,15 @@ export class RtpDump {
     if (this.#journal === undefined) return;
     closeSync(this.#journal);
     this.#journal = undefined;
-    if (!this.#failed) this.#writeTable(packets);
+    if (!this.#failed) this.#writeTable();
   }
 
-  #writeTable(packets: ReadonlyMap<string, number>): void {
+  #writeTable(): void {
     const { table, journal } = this.#paths;
-    const links = summarize(this.#events, packets);
     try {
-      writeFileSync(`${table}.tmp`, `${toJson({ ...this.#o.session, links, events: this.#events }, 1)}\n`);
+      const { session, events } = readDumpJournal(journal);
+      const links = summarize(events, this.#counts);
+      writeFileSync(`${table}.tmp`, `${toJson({ ...session, links, events }, 1)}\n`);
       renameSync(`${table}.tmp`, table);
       rmSync(journal);
     } catch (error) {

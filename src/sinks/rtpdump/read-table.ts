@@ -34,7 +34,7 @@ export type LoadedTable = {
 export function readDumpTable(file: string): LoadedTable {
   const { table, journal } = dumpPaths(file);
   if (existsSync(table)) return fromTable(table);
-  if (existsSync(journal)) return fromJournal(journal);
+  if (existsSync(journal)) return readDumpJournal(journal);
   throw new RoomtapError("media-invalid", `there is no ${table} beside the dump`, {
     hint: "a dump needs the table that was written with it; keep the two together",
   });
@@ -48,7 +48,8 @@ function fromTable(path: string): LoadedTable {
   return { session, events: raw.map((v, i) => event(v, path, i)), complete: true };
 }
 
-function fromJournal(path: string): LoadedTable {
+/** Reads the journal of a dump that was not ended. Throws a RoomtapError `media-invalid`. */
+export function readDumpJournal(path: string): LoadedTable {
   const [first = "", ...lines] = read(path).split("\n");
   const session = readSession(fields(parsed(first)));
   if (!session) throw malformed(path);

@@ -10,8 +10,9 @@ import type { NegotiatedMedia, NegotiatedPayload, NegotiatedSend } from "../../c
 /** A JSON object. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-const MAX_TEXT = 4096;
-const MAX_LIST = 1024;
+/** More than any description that came over the signalling can hold. */
+const MAX_TEXT = 1_000_000;
+const MAX_LIST = 100_000;
 const kinds: readonly MediaKind[] = ["audio", "video"];
 const sources: readonly TrackSource[] = ["camera", "microphone", "screen", "screen-audio", "unknown"];
 
