@@ -6,6 +6,7 @@ import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { createRoomServer } from "../../src/server/room-server.ts";
 import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { startCli } from "../support/cli.ts";
+import { growthPerMinute, type MemorySample } from "../support/memory.ts";
 import { childrenOf } from "../support/processes.ts";
 
 /** Length of the soak; ROOMTAP_SOAK_MINUTES changes it. */
@@ -23,7 +24,7 @@ test("a long recording keeps its memory, every frame, and sound and picture toge
     await publisher.seen(/publishing/, 60_000);
     const recorder = startCli(["record", room, "--out", directory, "--duration", `${MINUTES}m`, "--json"]);
     await recorder.seen(/recording/, 30_000);
-    const samples: { minute: number; rss: number }[] = [];
+    const samples: MemorySample[] = [];
     const started = Date.now();
     const sampling = setInterval(() => {
       void residentSize(childrenOf(recorder.child.pid ?? 0)[0]?.pid).then((rss) => {
@@ -60,14 +61,4 @@ test("a long recording keeps its memory, every frame, and sound and picture toge
 async function residentSize(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
-}
-
-/** Least-squares slope, bytes per minute. */
-function growthPerMinute(samples: readonly { minute: number; rss: number }[]): number {
-  const n = samples.length || 1;
-  const x = samples.reduce((s, p) => s + p.minute, 0) / n;
-  const y = samples.reduce((s, p) => s + p.rss, 0) / n;
-  const num = samples.reduce((s, p) => s + (p.minute - x) * (p.rss - y), 0);
-  const den = samples.reduce((s, p) => s + (p.minute - x) ** 2, 0);
-  return den > 0 ? Math.round(num / den) : 0;
 }
