@@ -13,6 +13,7 @@ import { CongestionFeedback } from "./congestion-feedback.ts";
 import { IncomingStream, type StreamOutput } from "./incoming-stream.ts";
 import type { PlacedFrame, ReceivedTrack } from "./received-track.ts";
 import { needsFir, ReceiverReports } from "./receiver-reports.ts";
+import { SimulcastTracks } from "./simulcast-tracks.ts";
 import { SenderTimeline } from "./timeline.ts";
 
 /** A stream without packets for this long leaves the reports, and after the longer time our memory. */
@@ -59,7 +60,9 @@ export class ConnectionReceiver {
   readonly #rtt = new RttEstimator();
   readonly #rtx = new RtxUnwrapper();
   readonly #view = emptyRtpView();
+  readonly #simulcast = new SimulcastTracks();
   #out: ReceiverOutput[] = [];
+  #flushing = false;
   #firstMedia: Millis | undefined;
   /** The stream that a packet went into since the last poll. */
   #touched: IncomingStream | undefined;
@@ -93,8 +96,8 @@ export class ConnectionReceiver {
 
   poll(now: Millis): ReceiverOutput | undefined {
     if (this.#out.length > 0) return this.#out.shift();
-    const fromStreams = this.#pollStreams(now);
-    if (fromStreams) return fromStreams;
+    const media = this.#pollStreams(now) ?? this.#pollSimulcast(now);
+    if (media) return media;
     const feedback = this.#congestion.poll(now);
     if (feedback) return { t: "rtcp", data: this.#reports.general(feedback) };
     const due = this.#reports.deadline;
@@ -104,7 +107,8 @@ export class ConnectionReceiver {
   get deadline(): Millis | undefined {
     if (this.#out.length > 0) return millis(0);
     const due = earliest(earliest(this.#congestion.deadline, this.#reports.deadline), this.#streamsDue);
-    return this.#touched ? earliest(due, this.#touched.deadline) : due;
+    const media = earliest(due, this.#simulcast.deadline);
+    return this.#touched ? earliest(media, this.#touched.deadline) : media;
   }
 
   /** When the first media packet of the connection came; undefined: none yet. */
@@ -124,11 +128,15 @@ export class ConnectionReceiver {
       s.flush(now);
       this.#touch(s);
     }
+    this.#flushing = true;
   }
 
   statistics(_now: Millis): ReceiverStatistics {
     return {
-      tracks: [...this.#streams.values()].map((s) => s.statistics()),
+      tracks: [...this.#streams.values()].map((s) => {
+        const selected = this.#simulcast.selected(s);
+        return selected === undefined ? s.statistics() : { ...s.statistics(), selected };
+      }),
       rttMs: this.#rtt.echoMs,
       rembBps: this.#congestion.rembBps,
     };
@@ -154,6 +162,7 @@ export class ConnectionReceiver {
       const payload = route.payloads.get(v.payloadType);
       const stream = payload && this.#stream(route, payload, now);
       if (!stream) return;
+      this.#simulcast.packet(stream, v.payloadEnd - v.payloadOffset, now);
       stream.packet(v, payload, x, undefined, now);
       this.#touch(stream);
       return;
@@ -179,19 +188,45 @@ export class ConnectionReceiver {
   #pollStreams(now: Millis): ReceiverOutput | undefined {
     const touched = this.#touched;
     if (touched) {
-      const out = touched.poll(now);
-      if (out) return this.#fromStream(touched, out, now);
+      const out = this.#pollStream(touched, now);
+      if (out) return out;
       this.#touched = undefined;
       this.#streamsDue = earliest(this.#streamsDue, touched.deadline);
     }
     if (this.#streamsDue === undefined || now < this.#streamsDue) return undefined;
     let due: Millis | undefined;
     for (const stream of this.#streams.values()) {
-      const out = stream.poll(now);
-      if (out) return this.#fromStream(stream, out, now);
+      const out = this.#pollStream(stream, now);
+      if (out) return out;
       due = earliest(due, stream.deadline);
     }
     this.#streamsDue = due;
+    return undefined;
+  }
+
+  /** The next output of a stream that is one of the connection. */
+  #pollStream(s: IncomingStream, now: Millis): ReceiverOutput | undefined {
+    for (let out = s.poll(now); out; out = s.poll(now)) {
+      const given = this.#fromStream(s, out, now);
+      if (given) return given;
+    }
+    return undefined;
+  }
+
+  #pollSimulcast(now: Millis): ReceiverOutput | undefined {
+    if (this.#flushing) {
+      this.#flushing = false;
+      this.#simulcast.flush(now);
+    }
+    for (let next = this.#simulcast.poll(now); next; next = this.#simulcast.poll(now)) {
+      const { mid, out } = next;
+      if (out.t === "frame") return { t: "frame", mid, frame: out.frame };
+      const layer = this.#streams.get(out.ssrc);
+      layer?.requestKeyframe("layer", now);
+      const request = layer && this.#pollStream(layer, now);
+      if (layer) this.#streamsDue = earliest(this.#streamsDue, layer.deadline);
+      if (request) return request;
+    }
     return undefined;
   }
 
@@ -218,10 +253,9 @@ export class ConnectionReceiver {
       this.#faults.count("payload-unsupported");
       return undefined;
     }
+    if (SimulcastTracks.carries(route.section)) this.#simulcast.add(stream, now);
     // Another SSRC on the same m-line takes over: what the old one still holds goes out first.
-    for (const old of this.#streams.values()) {
-      if (old.mid === route.mid && route.rid === undefined) this.#drain(old, now);
-    }
+    else for (const old of this.#streams.values()) if (old.mid === route.mid) this.#drain(old, now);
     this.#streams.set(route.ssrc, stream);
     return stream;
   }
@@ -261,13 +295,16 @@ export class ConnectionReceiver {
     }
   }
 
-  #fromStream(s: IncomingStream, out: StreamOutput, now: Millis): ReceiverOutput {
+  /** What a stream wants done; undefined: a layer's frame or request that nobody needs now. */
+  #fromStream(s: IncomingStream, out: StreamOutput, now: Millis): ReceiverOutput | undefined {
     switch (out.t) {
       case "frame":
+        if (this.#simulcast.push(s, out.frame, now)) return undefined;
         return { t: "frame", mid: s.mid, frame: out.frame };
       case "nack":
         return { t: "rtcp", data: this.#reports.nack(s, out.seqs, now) };
       case "keyframe": {
+        if (!this.#simulcast.wants(s)) return undefined;
         const fir = needsFir(s.payload.feedback);
         if (fir) s.onFir();
         return { t: "rtcp", data: this.#reports.keyframeRequest(s, fir, now) };
@@ -291,7 +328,8 @@ export class ConnectionReceiver {
   #drain(s: IncomingStream, now: Millis): void {
     s.flush(now);
     for (let out = s.poll(now); out; out = s.poll(now)) {
-      if (out.t === "frame") this.#out.push(this.#fromStream(s, out, now));
+      const given = out.t === "frame" ? this.#fromStream(s, out, now) : undefined;
+      if (given) this.#out.push(given);
     }
   }
 
@@ -299,6 +337,7 @@ export class ConnectionReceiver {
     this.#drain(s, now);
     this.#streams.delete(s.ssrc);
     this.#reports.forget(s.ssrc);
+    this.#simulcast.remove(s, now);
     if (this.#touched === s) this.#touched = undefined;
   }
 

@@ -196,7 +196,10 @@ export class IncomingStream {
 
   /** Asks for a keyframe, as often as is polite. */
   requestKeyframe(reason: KeyframeReason, now: Millis): void {
-    if (this.kind === "video") this.#policy.push(reason, now);
+    if (this.kind !== "video") return;
+    // Requests that nobody needed while the layer was not shown have no say in when this one goes out.
+    if (reason === "layer") this.#policy.onKeyframe();
+    this.#policy.push(reason, now);
   }
 
   /** The event loop stood still: clocks that wait for packets stop for that time. */

@@ -14,7 +14,9 @@ export type PlacedFrame = Omit<Frame, "time"> & {
 /** Counters of one incoming SSRC. */
 export type ReceivedTrack = {
   readonly mid: string;
+  /** Simulcast: the layer, and whether the track shows it now. */
   readonly rid?: string;
+  readonly selected?: boolean;
   readonly ssrc: number;
   readonly kind: MediaKind;
   readonly codec: CodecName;
