@@ -24,7 +24,6 @@ const AUDIO_HOLD_MS = 400;
 const MARKER_GRACE_MS = 10;
 /** At the very start: wait this long for packets that were overtaken. */
 const START_GRACE_MS = 100;
-
 const WAIT = -1;
 const BROKEN = -2;
 
@@ -45,7 +44,6 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
   readonly #draft = emptyDraft();
   readonly #markers: MarkerTrust;
   #hold: number;
-
   /** Sequence number at the head: everything below is out or given up. */
   #next = 0;
   /** Newest number seen; below `#next`: nothing is held. */
@@ -70,6 +68,8 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
 
   #lost = 0;
   #rotation: Rotation | undefined;
+  /** Timestamp of the newest keyframe: of some codecs only its first packet tells what it belongs to. */
+  #keyframeTime: number | undefined;
   #keyframePacketAt: Millis | undefined;
   #deadline: Millis | undefined;
 
@@ -123,7 +123,8 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
       this.#ring.put(p.extSeq, empty ? Slot.padding : Slot.lost, now);
       return;
     }
-    if (info.keyframe) this.#keyframePacketAt = p.arrival;
+    if (info.keyframe) this.#keyframeTime = p.rtpTime;
+    if (p.rtpTime === this.#keyframeTime) this.#keyframePacketAt = p.arrival;
     if (p.marker) this.#markers.seen();
     this.#ring.putMedia(p.extSeq, p, info, p.marker || info.end, p.arrival);
   }
@@ -394,6 +395,6 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     this.#flushing = false;
     this.#lost = 0;
     this.#rotation = undefined;
-    this.#keyframePacketAt = undefined;
+    this.#keyframeTime = undefined;
   }
 }
