@@ -20,8 +20,8 @@ const MAX_WITNESS_MS = 100;
 const STEADY_MS = 500;
 /** A keyframe this much older than what has passed is too late to switch at. Large frames travel longer. */
 const MAX_LAG_MS = 500;
-/** A hole this long in the layer that passes is filled from the reserve of another. */
-const FILL_MS = 500;
+/** A hole in the layer that passes is filled from the reserve of another that has this much of it. */
+const FILL_MS = 300;
 /** Pictures of the same size are better when they cost this much more. */
 const BETTER_RATE = 1.5;
 
@@ -94,7 +94,7 @@ export class LayerSelector {
     this.#dropped += layer.discard();
     if (layer !== this.#selected) return;
     this.#selected = undefined;
-    this.#fallBack(now);
+    this.#forgive(now);
     this.#review(now);
   }
 
@@ -141,10 +141,11 @@ export class LayerSelector {
     return this.#bestReserve(undefined) && this.#startDue();
   }
 
-  /** Keyframe requests of this layer's stream may go out: it passes, or a switch to it needs one. */
+  /** Keyframe requests of this layer's stream may go out: it passes, it is kept in reserve, or a switch to it needs one. */
   wants(ssrc: number): boolean {
     const layer = this.#layer(ssrc);
-    return layer !== undefined && (!this.#selected || layer === this.#selected || layer.wanted);
+    if (!layer) return false;
+    return !this.#started || layer === this.#selected || layer.wanted || layer.reserve.length > 0;
   }
 
   /** The track ends: hands out what is kept in reserve where it follows on what has passed. Poll afterwards. */
@@ -188,26 +189,26 @@ export class LayerSelector {
 
   /** A packet of another layer says that the path is well. */
   #witness(now: Millis): void {
-    const selected = this.#selected;
-    if (!selected) return;
     const heard = Math.min(now - this.#lastWitness, MAX_WITNESS_MS);
+    const selected = this.#selected;
     this.#lastWitness = now;
-    this.#silentMs += Math.min(heard, now - (selected.lastPacket ?? now));
-    this.#stuckMs += Math.min(heard, now - (selected.lastFrame ?? now));
+    this.#silentMs += Math.min(heard, selected?.lastPacket === undefined ? heard : now - selected.lastPacket);
+    this.#stuckMs += Math.min(heard, selected?.lastFrame === undefined ? heard : now - selected.lastFrame);
   }
 
   /** Says of every layer whether a keyframe of it is needed, and leaves the selected one when it is silent. */
   #review(now: Millis): void {
     if (this.#started && (!this.#selected || this.#lost())) this.#fallBack(now);
-    const lost = this.#lost();
+    const lost = this.#started && this.#lost();
     const selected = this.#selected;
-    const next = selected && this.#doubtful() && !lost ? this.#bestFlowing(selected, now) : undefined;
+    const next = this.#started && (!selected || this.#doubtful()) ? this.#successor(now) : undefined;
     for (const l of this.#layers) {
       if (l === selected) continue;
       const betterFor = l.better(l.pixels === undefined || this.#isBetter(l), now);
-      const wanted = selected
-        ? l === next || (lost && l.flows(now)) || (betterFor >= STEADY_MS && l.mayBeTaken(now))
-        : this.#started && l.flows(now);
+      const wanted =
+        (l === next && l.reserve.length === 0) ||
+        (lost && l.flows(now)) ||
+        (selected !== undefined && betterFor >= STEADY_MS && l.mayBeTaken(now));
       if (wanted && !l.wanted) this.#out.push({ t: "keyframe", ssrc: l.ssrc });
       l.wanted = wanted;
     }
@@ -256,10 +257,13 @@ export class LayerSelector {
     return selected.rate > 0 && l.rate > BETTER_RATE * selected.rate;
   }
 
-  #bestFlowing(but: SimulcastLayer, now: Millis): SimulcastLayer | undefined {
+  /** The best layer that flows for sure, or else that may. */
+  #successor(now: Millis): SimulcastLayer | undefined {
     let best: SimulcastLayer | undefined;
     for (const l of this.#layers) {
-      if (l !== but && l.flows(now) && (l.pixels ?? 0) >= (best?.pixels ?? 0)) best = l;
+      if (l === this.#selected || !l.flows(now)) continue;
+      const surer = Number(l.recent(now)) - Number(best?.recent(now) ?? false);
+      if (surer > 0 || (surer === 0 && (l.pixels ?? 0) >= (best?.pixels ?? 0))) best = l;
     }
     return best;
   }
@@ -286,10 +290,11 @@ export class LayerSelector {
 
   /** A frame of the selected layer. A long hole before its keyframe is filled from a reserve. */
   #continue(layer: SimulcastLayer, frame: PlacedFrame): void {
-    if (frame.keyframe && frame.local - this.#lastLocal > FILL_MS) {
-      const filler = this.#bestReserve(layer);
-      for (const f of filler?.takeReserve() ?? []) {
-        if (filler && f.local < frame.local) this.#pass(filler, f);
+    const filler = frame.keyframe ? this.#bestReserve(layer) : undefined;
+    const from = filler?.reserve[0]?.local;
+    if (filler && from !== undefined && frame.local - from >= FILL_MS) {
+      for (const f of filler.takeReserve()) {
+        if (f.local < frame.local) this.#pass(filler, f);
         else this.#dropped++;
       }
     }
@@ -301,10 +306,14 @@ export class LayerSelector {
 
   #take(layer: SimulcastLayer, now: Millis): void {
     this.#selected = layer;
+    this.#forgive(now);
+    layer.onTaken(now);
+  }
+
+  #forgive(now: Millis): void {
     this.#silentMs = 0;
     this.#stuckMs = 0;
     this.#lastWitness = now;
-    layer.onTaken(now);
   }
 
   #passReserve(layer: SimulcastLayer): void {

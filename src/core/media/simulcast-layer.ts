@@ -3,6 +3,8 @@ import type { PlacedFrame } from "./received-track.ts";
 
 /** A layer without a packet for this long does not flow. */
 const FLOW_MS = 500;
+/** Nor does it flow for sure after this long. */
+const RECENT_MS = 120;
 /** A layer that was left is not taken again for this long; twice as long every time that it lived but shortly. */
 const HOLD_DOWN_MS = 1000;
 const MAX_HOLD_DOWN_MS = 16_000;
@@ -65,6 +67,13 @@ export class SimulcastLayer {
     return this.lastPacket !== undefined && now - this.lastPacket < this.#flowMs();
   }
 
+  /** A packet came only just now. */
+  recent(now: Millis): boolean {
+    return (
+      this.lastPacket !== undefined && now - this.lastPacket <= Math.max(RECENT_MS, 2 * this.#intervalMs)
+    );
+  }
+
   /** Notes whether it would be the better one to show. Returns for how long, in milliseconds, it is and flows. */
   better(is: boolean, now: Millis): number {
     if (!is || !this.flows(now)) this.#betterSince = undefined;
@@ -106,9 +115,7 @@ export class SimulcastLayer {
     let gone = 0;
     const full =
       this.#reserve.length >= MAX_RESERVE_FRAMES || this.#reserveOctets + f.data.length > MAX_RESERVE_OCTETS;
-    if (f.keyframe || full) gone = this.discard();
-    // A keyframe to begin the reserve anew is to be asked for anew.
-    if (full && !f.keyframe) this.wanted = false;
+    if (full) gone = this.discard();
     if (this.#reserve.length === 0 && !f.keyframe) return gone + 1;
     this.#reserve.push(f);
     this.#reserveOctets += f.data.length;
