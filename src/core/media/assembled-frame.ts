@@ -32,7 +32,7 @@ export type AssembledFrame = JoinedFrame & {
 };
 
 /** Why a keyframe is needed. */
-export type KeyframeReason = "first-frame" | "loss" | "parameter-sets" | "overflow" | "layer-switch";
+export type KeyframeReason = "first-frame" | "loss" | "parameter-sets" | "overflow" | "layer";
 
 /** How frames are assembled. */
 export type AssemblerOptions = {
