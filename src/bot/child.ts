@@ -1,5 +1,7 @@
 import { ExitCode } from "../core/fault.ts";
 import { shutDownNative } from "../peer/native.ts";
+import { readJournal } from "../sinks/recorder/journal.ts";
+import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
 import type { FromChild, ToChild } from "./job.ts";
 import { PublishSession } from "./publish-session.ts";
 import { RecordSession } from "./record-session.ts";
@@ -25,19 +27,33 @@ function end(code: number): void {
   process.exit(code);
 }
 
+/** The supervisor writes the manifest; without one this is the last who can. */
+function leaveManifest(directory: string): void {
+  try {
+    writeManifest(directory, manifestOf(readJournal(directory)));
+  } catch {
+    // Nobody is there to be told; the journal says the same.
+  }
+}
+
 process.on("message", (m: ToChild) => {
   if (m.t === "stop") session?.stop();
   else if (m.t === "skip") session?.skip?.();
   else if (!session) {
     session = m.job.job === "record" ? new RecordSession(m.job, report) : new PublishSession(m.job, report);
+    const { job } = m;
     void session.run().then((done) => {
-      if (!process.connected) return end(done.exit);
+      if (!process.connected) {
+        if (job.job === "record") leaveManifest(job.directory);
+        return end(done.exit);
+      }
       process.send?.(done, undefined, undefined, () => end(done.exit));
     });
   }
 });
-// A terminal sends Ctrl-C to the whole group; the supervisor decides what it means.
+// A terminal sends Ctrl-C, and its end, to the whole group; the supervisor decides what that means.
 process.on("SIGINT", () => undefined);
+process.on("SIGHUP", () => undefined);
 process.on("SIGTERM", () => session?.stop());
 process.on("disconnect", () => {
   if (!session) return end(ExitCode.ok);

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import type { RoomEvent, RoomSession } from "../core/room.ts";
 import type { Millis } from "../core/time.ts";
@@ -129,7 +128,6 @@ export class RecordSession {
 
   async #record(session: RoomSession, host: PeerHost, timers: NodeJS.Timeout[]): Promise<void> {
     const job = this.#job;
-    mkdirSync(job.directory, { recursive: true });
     if (job.attempt > 0) await recoverSession(job.directory);
     const recording = new Recording({
       ...job,

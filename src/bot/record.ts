@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ExitCode, type ExitCodeValue, errorExit, RoomtapError } from "../core/fault.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
@@ -9,7 +8,7 @@ import { recoverSession } from "../sinks/recorder/recover.ts";
 import { checkDumpFile } from "../sinks/rtpdump/dump.ts";
 import { adapterFor } from "./adapters.ts";
 import type { NoticeMessage, OutputFormat, StatusMessage } from "./job.ts";
-import { sessionDirectory } from "./session-directory.ts";
+import { removeIfEmpty, sessionDirectory } from "./session-directory.ts";
 import { supervise } from "./supervisor.ts";
 
 /** What to record, and how. Times in milliseconds. */
@@ -117,11 +116,16 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
 
 /** Completes what a killed child left behind and writes the manifest. */
 async function finish(directory: string, ffmpeg: string, o: RecordOptions): Promise<Manifest> {
-  if (!existsSync(directory)) return manifestOf([]);
+  if (removeIfEmpty(directory)) return manifestOf([]);
   const failure = await recoverSession(directory, { ffmpeg, ...(o.skip ? { skip: o.skip } : {}) });
   if (failure) o.onNotice?.({ level: "error", text: failure.message });
   const manifest = manifestOf(readJournal(directory));
-  writeManifest(directory, manifest);
+  try {
+    writeManifest(directory, manifest);
+  } catch (error) {
+    // The files are there all the same, and so is the journal.
+    o.onNotice?.({ level: "error", text: error instanceof Error ? error.message : "no manifest" });
+  }
   return manifest;
 }
 

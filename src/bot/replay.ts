@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ExitCode, FaultCounter, RoomtapError } from "../core/fault.ts";
@@ -90,7 +89,6 @@ export async function replay(o: ReplayOptions): Promise<ReplayResult> {
     const ffmpeg = format === "mkv" && o.ffmpeg === undefined ? "" : await locateFfmpeg(o.ffmpeg);
     const { room, startedAt } = table.session;
     const directory = sessionDirectory(resolve(o.out ?? "recordings"), room, startedAt);
-    mkdirSync(directory, { recursive: true });
     return await new Replay(o, table, player, { directory, format, ffmpeg }).run();
   } finally {
     player.close();

@@ -1,25 +1,15 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { RoomtapError } from "../core/fault.ts";
+import { makeDirectory } from "../sinks/directory.ts";
 import { fileStem } from "../sinks/recorder/names.ts";
 
 /**
- * A fresh session directory's path under `out`, named after the room and the time. It is made when the room is
- * joined; here only `out` is tried, so that a recording does not fail after the call. Throws a RoomtapError
- * `output-unwritable`.
+ * Makes a session directory of its own under `out`, named after the room and the time: before the room is joined, so
+ * that a recording does not fail after the call, and so that two that start together never share one. Throws a
+ * RoomtapError `output-unwritable`.
  */
 export function sessionDirectory(out: string, room: string, startedAt: number): string {
-  try {
-    mkdirSync(out, { recursive: true });
-    const probe = join(out, `.roomtap-${process.pid}-${Date.now()}`);
-    writeFileSync(probe, "");
-    rmSync(probe);
-  } catch (cause) {
-    throw new RoomtapError("output-unwritable", `cannot write to ${out}`, {
-      hint: "choose another directory with --out, or check permissions and free space",
-      cause,
-    });
-  }
   const name =
     room
       .replace(/[?#].*$/, "")
@@ -31,9 +21,40 @@ export function sessionDirectory(out: string, room: string, startedAt: number): 
     .toISOString()
     .replace(/\.\d+Z$/, "Z")
     .replace(/:/g, "");
-  let path = join(out, `${stem}-${time}`);
-  for (let n = 2; existsSync(path); n++) path = join(out, `${stem}-${time}-${n}`);
-  return path;
+  try {
+    makeDirectory(out);
+    for (let n = 1; ; n++) {
+      const path = join(out, n === 1 ? `${stem}-${time}` : `${stem}-${time}-${n}`);
+      if (makeNew(path)) return path;
+    }
+  } catch (cause) {
+    throw new RoomtapError("output-unwritable", `cannot write to ${out}`, {
+      hint: "choose another directory with --out, or check permissions and free space",
+      cause,
+    });
+  }
+}
+
+/** Removes a session directory that nothing was written to. True: it is gone. */
+export function removeIfEmpty(directory: string): boolean {
+  try {
+    if (readdirSync(directory).length > 0) return false;
+    rmdirSync(directory);
+  } catch {
+    // Gone already, or not ours to remove.
+  }
+  return true;
+}
+
+/** False: somebody else made it first. */
+function makeNew(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
 }
 
 function decode(text: string): string {

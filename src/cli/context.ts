@@ -8,14 +8,17 @@ export type CommandContext = {
   exit(code: ExitCodeValue): void;
 };
 
-/** Calls back on SIGINT and SIGTERM with how many came so far; returns how to stop listening. */
+/** Calls back on SIGINT, SIGTERM and SIGHUP with how many came so far; returns how to stop listening. */
 export function onInterrupt(cb: (count: number) => void): () => void {
   let count = 0;
   const listener = () => cb(++count);
   process.on("SIGINT", listener);
   process.on("SIGTERM", listener);
+  // The terminal was closed.
+  process.on("SIGHUP", listener);
   return () => {
     process.off("SIGINT", listener);
     process.off("SIGTERM", listener);
+    process.off("SIGHUP", listener);
   };
 }

@@ -1,3 +1,4 @@
+import { ExitCode } from "../core/fault.ts";
 import { processOutput } from "./output.ts";
 import { runCli } from "./program.ts";
 
@@ -7,7 +8,12 @@ export async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+      // A terminal that was closed takes nothing any more, but the files are still to be finished.
+      if (stream === process.stderr) return;
+      process.stderr.write(`error: the result could not be written: ${error.message}\n`);
+      process.exitCode = ExitCode.output;
     });
   }
-  process.exitCode = await runCli(process.argv.slice(2), processOutput());
+  const code = await runCli(process.argv.slice(2), processOutput());
+  process.exitCode = process.exitCode || code;
 }

@@ -47,7 +47,9 @@ function plain(s: StatusMessage): string {
     const tracks = p.tracks.map(
       (t) => `${shown(t.codec)} ${formatBitrate(t.bitrate)} ${(100 * t.loss).toFixed(1)}% lost`,
     );
-    return `${shown(p.name)} [${tracks.join(", ")}] ${formatBytes(p.bytesOnDisk)}`;
+    const media = tracks.length > 0 ? ` [${tracks.join(", ")}]` : "";
+    const disk = p.bytesOnDisk > 0 ? ` ${formatBytes(p.bytesOnDisk)}` : "";
+    return `${shown(p.name)}${media}${disk}`;
   });
   const progress = s.progress === undefined ? "" : ` ${Math.round(100 * s.progress)}%`;
   return [`${phases[s.phase]} ${formatElapsed(s.elapsedMs)}${progress}`, ...people].join("  ");

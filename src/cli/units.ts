@@ -1,13 +1,18 @@
 import { RoomtapError } from "../core/fault.ts";
 
+const MAX_DURATION_MS = 30 * 86_400_000;
+
 /** Reads a duration like `500ms`, `30s`, `5m`, `2h`; a bare number is seconds. Milliseconds. */
 export function parseDuration(text: string): number {
   const m = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[m?.[2] ?? "s"] ?? 1000;
   const value = Number(m?.[1]) * unit;
-  if (!m || !(value > 0) || value > 30 * 86_400_000) {
+  if (value > MAX_DURATION_MS) {
+    throw new RoomtapError("usage", `too long: ${shown(text)}`, { hint: "30 days (720h) are the longest" });
+  }
+  if (!m || !(value > 0)) {
     throw new RoomtapError("usage", `not a duration: ${shown(text)}`, {
-      hint: "write it like 500ms, 30s, 5m or 2h",
+      hint: "write it like 500ms, 30s, 5m or 2h; a number alone is seconds",
     });
   }
   return Math.round(value);

@@ -89,12 +89,16 @@ function closed(child: ChildProcess): Promise<End> {
   });
 }
 
+/** How ffmpeg says that the disk is full. */
+const NO_SPACE = "No space left on device";
+
 /** Reads all that the process says, always: a full pipe would stop it. `complaint` is the last that is not news. */
 function listen(child: ChildProcess, o: RunOptions): { complaint: string | undefined } {
   const said: { complaint: string | undefined } = { complaint: undefined };
   const take = (raw: string) => {
     const line = o.redact ? o.redact(raw) : raw;
-    if (!line.includes("[info]")) said.complaint = line;
+    // What comes after a full disk only follows from it.
+    if (!line.includes("[info]") && !said.complaint?.includes(NO_SPACE)) said.complaint = line;
     o.onLog?.(line);
   };
   readLines(child.stderr, take);
@@ -171,7 +175,7 @@ function failed(end: End, lastLine: string | undefined): RoomtapError {
   // Without the names of the parts of ffmpeg before it.
   const words = lastLine?.replace(/^(\[[^\]]*\] ?)+/, "").trim() || "it said nothing";
   const message = `ffmpeg ended with ${end.signal ?? `code ${end.code}`}: ${words.slice(0, MAX_WORDS)}`;
-  if (words.includes("No space left on device")) {
+  if (words.includes(NO_SPACE)) {
     return new RoomtapError("disk-full", message, {
       hint: "free space, or choose another directory with --out",
     });

@@ -315,5 +315,8 @@ function listenError(cause: Error, host: string, port: number): RoomtapError {
       cause,
     });
   }
-  return new RoomtapError("usage", `cannot listen on ${host} port ${port}: ${cause.message}`, { cause });
+  return new RoomtapError("usage", `cannot listen on ${host} port ${port}: ${cause.message}`, {
+    hint: "choose an address of this machine with --host: 127.0.0.1, or 0.0.0.0 for all of them",
+    cause,
+  });
 }

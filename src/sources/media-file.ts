@@ -62,7 +62,10 @@ export async function preparedFile(o: MediaFileOptions): Promise<string> {
       cause,
     });
   });
-  if (!info.isFile()) throw new RoomtapError("media-invalid", `${o.path} is not a file`);
+  if (!info.isFile())
+    throw new RoomtapError("media-invalid", `${o.path} is not a file`, {
+      hint: "give --media a media file, or leave it out for the test clip",
+    });
   const wanted = [o.video, o.audio].filter((c) => c !== "none");
   const version = await requireEncoders(o.ffmpeg, wanted);
   const name = (limitMs: number) =>

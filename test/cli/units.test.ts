@@ -19,7 +19,11 @@ describe("what people write", () => {
     [" 5s ", 5000],
   ])("reads the duration %j", (text, ms) => expect(parseDuration(text)).toBe(ms));
 
-  it.each(["", "s", "0s", "-5s", "5 s", "5d", "1e3", "1.s", "Infinity", "31d", "1000h", "5s5s"])(
+  it("says how long a duration may be", () => {
+    expect(() => parseDuration("1000h")).toThrow(usage("720h"));
+  });
+
+  it.each(["", "s", "0s", "-5s", "5 s", "5d", "1e3", "1.s", "Infinity", "31d", "5s5s"])(
     "refuses the duration %j",
     (text) => expect(() => parseDuration(text)).toThrow(usage("500ms")),
   );

@@ -110,7 +110,9 @@ function report(print: (line: string) => void, file: RecordResult["files"][numbe
     `duration        ${(file.durationMs / 1000).toFixed(2)} s, ${v.frames} frames decoded, ${v.missing} missing, ${v.duplicated} doubled`,
   );
   print(
-    `A/V offset      median ${v.offset.p50.toFixed(1)} ms, 95 % within ${v.offset.p95.toFixed(1)} ms, ${v.offset.count} flashes`,
+    v.offset.count === 0
+      ? "A/V offset      not measured: too short"
+      : `A/V offset      median ${v.offset.p50.toFixed(1)} ms, 95 % within ${v.offset.p95.toFixed(1)} ms, ${v.offset.count} flashes`,
   );
 }
 

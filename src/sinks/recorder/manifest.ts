@@ -75,10 +75,34 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
       }),
     files,
     sizes: entries.filter((e) => e.t === "size").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
-    gaps: entries.filter((e) => e.t === "gap").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
+    gaps: [
+      ...entries.filter((e) => e.t === "gap").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
+      ...restartGaps(entries, files),
+    ],
     statistics: entries.filter((e) => e.t === "statistics").map(({ t: _, ...e }) => e),
     faults: sumOfFaults(entries),
   };
+}
+
+/** What is missing of a participant between the files of an attempt and those of the next. */
+function restartGaps(entries: readonly JournalEntry[], files: readonly ManifestFile[]): Manifest["gaps"] {
+  const out: Manifest["gaps"][number][] = [];
+  const known = new Map<string, { attempt: number; endMs: number }>();
+  let attempt = 0;
+  const attemptOf = new Map<string, number>();
+  for (const e of entries) {
+    if (e.t === "session") attempt = e.attempt;
+    else if (e.t === "file-open") attemptOf.set(e.stem, attempt);
+  }
+  for (const f of files.toSorted((a, b) => a.startMs - b.startMs)) {
+    const who = `${f.participantId}/${f.source}`;
+    const at = attemptOf.get(f.path.replace(/\.[^.]+$/, "")) ?? 0;
+    const before = known.get(who);
+    if (before && before.attempt !== at && f.startMs > before.endMs)
+      out.push({ path: f.path, kind: "all", fromMs: before.endMs, toMs: f.startMs, cause: "restart" });
+    known.set(who, { attempt: at, endMs: Math.max(before?.endMs ?? 0, f.startMs + f.durationMs) });
+  }
+  return out;
 }
 
 function sumOfFaults(entries: readonly JournalEntry[]): Record<string, number> {

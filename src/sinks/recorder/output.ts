@@ -26,7 +26,7 @@ export function outputFor(format: "auto" | FileFormat, codecs: readonly CodecNam
 
 /** Container of the Matroska that was written first, by its temporary name. */
 export function writtenFormat(temp: string): "webm" | "mkv" {
-  return temp.includes(".webm") ? "webm" : "mkv";
+  return temp.endsWith(`.webm${TEMP_SUFFIX}`) ? "webm" : "mkv";
 }
 
 /** Whether the Matroska on disk already is what was asked for. */

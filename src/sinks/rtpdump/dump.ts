@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import {
   MAX_PACKET,
@@ -19,6 +10,7 @@ import { RoomtapError } from "../../core/fault.ts";
 import { isRtcp } from "../../core/rtp/packet.ts";
 import type { NegotiatedMedia } from "../../core/sdp/negotiated.ts";
 import { type Millis, wallMillis } from "../../core/time.ts";
+import { makeDirectory } from "../directory.ts";
 import { BlockWriter, diskError } from "../recorder/block-writer.ts";
 import { readDumpJournal } from "./read-table.ts";
 import {
@@ -226,7 +218,7 @@ export function checkDumpFile(file: string): void {
     });
   }
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeDirectory(dirname(file));
   } catch (cause) {
     throw diskError(file, cause);
   }
