@@ -24,6 +24,8 @@ export type LocalTrack = {
   readonly kind: MediaKind;
   readonly source: TrackSource;
   readonly codec: string;
+  /** RIDs of the layers to offer (simulcast, RFC 8853), the smallest picture first; absent: one stream. */
+  readonly layers?: readonly string[];
 };
 
 /** What a link shall carry: streams of ours, and how many streams of each kind we can take. */

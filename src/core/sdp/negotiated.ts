@@ -13,12 +13,18 @@ export type NegotiatedPayload = {
   readonly apt?: number;
 };
 
-/** Our own stream on an m-line, as agreed. */
-export type NegotiatedSend = {
-  readonly track: LocalTrack;
+/** One SSRC of ours, and the one that repeats its packets. */
+export type NegotiatedStream = {
   readonly ssrc: number;
-  readonly payload: NegotiatedPayload;
   readonly rtx?: { readonly payloadType: number; readonly ssrc: number };
+};
+
+/** Our own stream on an m-line, as agreed. */
+export type NegotiatedSend = NegotiatedStream & {
+  readonly track: LocalTrack;
+  readonly payload: NegotiatedPayload;
+  /** Simulcast layers that the other side takes, as in the plan. They are sent in place of the one stream. */
+  readonly layers?: readonly (NegotiatedStream & { readonly rid: string })[];
 };
 
 /** What both sides agreed on one m-line. */

@@ -1,10 +1,12 @@
 import type { MediaKind } from "../frame.ts";
 import { type Random, randomInt } from "../random.ts";
 import type { LinkPlan, LocalTrack } from "../room.ts";
+import { negotiatedSend, type OwnStream, payloadOf, remoteSsrcs } from "./agreement.ts";
 import type { Capability } from "./capabilities.ts";
-import type { Direction, MediaSection, SdpCodec, SdpRid, SessionDescription } from "./description.ts";
+import type { Direction, MediaSection, SdpCodec, SessionDescription } from "./description.ts";
 import { answerCodecs, answerExtensions, offerCodecs, offerExtensions, PayloadTypes } from "./formats.ts";
 import type { NegotiatedMedia, NegotiatedPayload } from "./negotiated.ts";
+import { acceptLayers, noLayers } from "./simulcast.ts";
 
 /** One m-line as both sides know it. Replaced, never changed, so that a rollback is to forget a copy. */
 type Slot = {
@@ -16,7 +18,7 @@ type Slot = {
   readonly wantReceive: boolean;
   /** The plan has the stream of `send`. False: the m-line keeps its SSRCs, for the stream to come back to. */
   readonly planned: boolean;
-  readonly send?: { readonly track: LocalTrack; readonly ssrc: number; readonly rtxSsrc: number };
+  readonly send?: OwnStream;
   readonly negotiated?: NegotiatedMedia;
 };
 
@@ -146,8 +148,8 @@ export class Negotiator {
     const send = kept ?? taken ?? known?.send;
     const planned = (kept ?? taken) !== undefined;
     const sending = planned && receives(m.direction);
-    const { msid: _remote, simulcast, ...theirs } = m;
-    const layers = receiving ? /(?:^|\s)send\s+(\S+)/.exec(simulcast ?? "")?.[1] : undefined;
+    const { msid: _remote, simulcast: _layers, ...theirs } = m;
+    const { rids, simulcast } = receiving ? acceptLayers(m, codecs) : noLayers;
     const local: MediaSection = {
       ...theirs,
       port: 9,
@@ -155,21 +157,22 @@ export class Negotiator {
       direction: direction(sending, receiving),
       codecs: send ? preferSent(codecs, send.track) : codecs,
       extensions: answerExtensions(m),
-      rids: receiving ? m.rids.filter((r) => r.direction === "send").map(asReceived) : [],
-      ...(layers ? { simulcast: `recv ${layers}` } : {}),
+      rids,
+      ...(simulcast === undefined ? {} : { simulcast }),
       ...this.#sendLines(send, codecs),
       ...(send ? { msid: { stream: this.#cname, track: send.track.id } } : {}),
     };
     const slot: Slot = { ...base, wantReceive, planned, local, ...(send ? { send } : {}) };
-    return this.#agree(slot, m, local.codecs, receiving, sending);
+    const theirLayers = m.rids.filter((r) => rids.some((own) => own.id === r.id));
+    return this.#agree(slot, { ...m, rids: theirLayers }, local.codecs, receiving, sending);
   }
 
-  #takeTrack(kind: MediaKind, codecs: readonly SdpCodec[], free: LocalTrack[]): Slot["send"] {
+  #takeTrack(kind: MediaKind, codecs: readonly SdpCodec[], free: LocalTrack[]): OwnStream | undefined {
     const i = free.findIndex((t) => t.kind === kind && codecs.some((c) => c.name.toLowerCase() === t.codec));
     const track = free[i];
     if (!track) return undefined;
     free.splice(i, 1);
-    return { track, ssrc: this.#ssrc(), rtxSsrc: this.#ssrc() };
+    return this.#streams(track, []);
   }
 
   #reoffer(s: Slot, plan: LinkPlan): Slot {
@@ -181,7 +184,8 @@ export class Negotiator {
 
   #newSlot(kind: MediaKind, wantReceive: boolean, track: LocalTrack | undefined): Slot {
     const mid = this.#mid();
-    const send = track && { track, ssrc: this.#ssrc(), rtxSsrc: this.#ssrc() };
+    const layers = track?.layers ?? [];
+    const send = track && this.#streams(track, layers);
     const codecs = offerCodecs(kind, this.#capabilities, this.#types, wantReceive ? undefined : track?.codec);
     const local: MediaSection = {
       kind,
@@ -191,7 +195,8 @@ export class Negotiator {
       direction: direction(send !== undefined, wantReceive),
       codecs: send ? preferSent(codecs, send.track) : codecs,
       extensions: offerExtensions(kind, this.#types),
-      rids: [],
+      rids: layers.map((id) => ({ id, direction: "send", params: "" })),
+      ...(layers.length > 0 ? { simulcast: `send ${layers.join(";")}` } : {}),
       bundleOnly: false,
       rtcpMux: true,
       rtcpRsize: kind === "video",
@@ -209,8 +214,17 @@ export class Negotiator {
     return { mid, kind: "application", rejected: false, wantReceive: false, planned: false, local };
   }
 
-  #sendLines(send: Slot["send"], codecs: readonly SdpCodec[]): Pick<MediaSection, "ssrcs" | "ssrcGroups"> {
-    if (!send) return { ssrcs: new Map(), ssrcGroups: [] };
+  #streams(track: LocalTrack, rids: readonly string[]): OwnStream {
+    const pair = () => ({ ssrc: this.#ssrc(), rtxSsrc: this.#ssrc() });
+    return { track, ...pair(), layers: rids.map((rid) => ({ rid, ...pair() })) };
+  }
+
+  /** Layers are known by their RIDs, like those of browsers. */
+  #sendLines(
+    send: OwnStream | undefined,
+    codecs: readonly SdpCodec[],
+  ): Pick<MediaSection, "ssrcs" | "ssrcGroups"> {
+    if (!send || send.layers.length > 0) return { ssrcs: new Map(), ssrcGroups: [] };
     const rtx = codecs.some((c) => c.name.toLowerCase() === "rtx");
     const line = { cname: this.#cname };
     return {
@@ -241,8 +255,7 @@ export class Negotiator {
       );
       if (mine) payloads.push(payloadOf(mine, c));
     }
-    const sendable = slot.send && payloads.find((p) => p.codec === slot.send?.track.codec);
-    const rtx = sendable && payloads.find((p) => p.apt === sendable.payloadType);
+    const send = slot.send && sending ? negotiatedSend(slot.send, remote, payloads) : undefined;
     const negotiated: NegotiatedMedia = {
       mid: slot.mid,
       kind: slot.kind === "audio" ? "audio" : "video",
@@ -257,16 +270,7 @@ export class Negotiator {
       remoteRids: remote.rids.filter((r) => r.direction === "send").map((r) => r.id),
       rtcpRsize: slot.local.rtcpRsize && remote.rtcpRsize,
       ...(remote.msid ? { remoteMsid: remote.msid } : {}),
-      ...(slot.send && sendable && sending
-        ? {
-            send: {
-              track: slot.send.track,
-              ssrc: slot.send.ssrc,
-              payload: sendable,
-              ...(rtx ? { rtx: { payloadType: rtx.payloadType, ssrc: slot.send.rtxSsrc } } : {}),
-            },
-          }
-        : {}),
+      ...(send ? { send } : {}),
     };
     return { ...slot, rejected: false, negotiated };
   }
@@ -299,42 +303,6 @@ function refusal(m: MediaSection): Slot {
 
 function isPlanned(track: LocalTrack, plan: LinkPlan): boolean {
   return plan.send.some((t) => t.id === track.id);
-}
-
-function asReceived(r: SdpRid): SdpRid {
-  return { ...r, direction: "recv" };
-}
-
-function payloadOf(mine: SdpCodec, theirs: SdpCodec): NegotiatedPayload {
-  const apt = /(?:^|;)\s*apt=(\d+)/.exec(theirs.fmtp)?.[1];
-  return {
-    payloadType: mine.payloadType,
-    codec: mine.name.toLowerCase(),
-    clockRate: mine.clockRate,
-    fmtp: theirs.fmtp,
-    feedback: mine.feedback.filter((f) => theirs.feedback.includes(f)),
-    ...(mine.channels === undefined ? {} : { channels: mine.channels }),
-    ...(apt === undefined ? {} : { apt: Number(apt) }),
-  };
-}
-
-function remoteSsrcs(m: MediaSection): NegotiatedMedia["remoteSsrcs"] {
-  const rtx = new Map<number, number>();
-  for (const g of m.ssrcGroups) {
-    const [primary, repair] = g.ssrcs;
-    if (g.semantics === "FID" && primary !== undefined && repair !== undefined) rtx.set(primary, repair);
-  }
-  const repairs = new Set(rtx.values());
-  return [...m.ssrcs]
-    .filter(([ssrc]) => !repairs.has(ssrc))
-    .map(([ssrc, s]) => {
-      const repair = rtx.get(ssrc);
-      return {
-        ssrc,
-        ...(repair === undefined ? {} : { rtx: repair }),
-        ...(s.cname ? { cname: s.cname } : {}),
-      };
-    });
 }
 
 function dataSection(mid: string, sctpPort: number | undefined): MediaSection {
