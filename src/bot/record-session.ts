@@ -71,7 +71,6 @@ export class RecordSession {
         },
         this.#stop.signal,
       );
-      clearInterval(timers.pop());
       await this.#record(session, host, timers);
     } catch (error) {
       const unbegun = this.#stop.signal.aborted && this.#recording === undefined;
@@ -128,7 +127,9 @@ export class RecordSession {
 
   async #record(session: RoomSession, host: PeerHost, timers: NodeJS.Timeout[]): Promise<void> {
     const job = this.#job;
+    // Takes its time with long files: the heartbeat goes on.
     if (job.attempt > 0) await recoverSession(job.directory);
+    clearInterval(timers.pop());
     const recording = new Recording({
       ...job,
       room: withoutQuery(job.room),

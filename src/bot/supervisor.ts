@@ -12,14 +12,14 @@ export type SupervisorLimits = {
   readonly startMs: number;
   /** A core's worth of CPU time without a single packet, for this long, is a spinning native thread. */
   readonly spinMs: number;
-  /** How often to look. */
+  /** How often to look for silence. */
   readonly watchMs: number;
 };
 
 const defaultLimits: SupervisorLimits = {
   silenceMs: 6000,
   startMs: 20_000,
-  spinMs: 10_000,
+  spinMs: 2500,
   watchMs: 1000,
 };
 const SPIN_SHARE = 0.9;
@@ -136,6 +136,7 @@ class Supervisor implements Supervised {
     this.#heardAt = Date.now();
     switch (m.t) {
       case "status":
+        this.#watchSpin(m);
         this.#last = m;
         this.#lastEver = m;
         this.#o.onStatus(m);
@@ -188,19 +189,20 @@ class Supervisor implements Supervised {
   }
 
   #watch(): void {
-    const now = Date.now();
-    const last = this.#last;
-    if (now - this.#heardAt > this.#limits.silenceMs) this.#kill("it does not answer");
-    // Finishing files is work without packets.
-    if (!last || last.phase === "finishing") return;
+    if (Date.now() - this.#heardAt > this.#limits.silenceMs) this.#kill("it does not answer");
+  }
+
+  /** Compares reports, which say how much CPU time was used until the moment they were made. */
+  #watchSpin(m: StatusMessage): void {
     const spin = this.#spin;
-    if (!spin || spin.packets !== last.packets) {
-      this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
-    } else if (now - spin.at > this.#limits.spinMs) {
-      if (last.cpuMs - spin.cpuMs > SPIN_SHARE * (now - spin.at))
-        this.#kill("it burns a core and handles nothing");
-      this.#spin = { at: now, packets: last.packets, cpuMs: last.cpuMs };
-    }
+    const now = this.#heardAt;
+    // Finishing files, also those of the attempt before, is work without packets.
+    const files = m.phase === "finishing" || m.phase === "joining";
+    const elapsed = now - (spin?.at ?? now);
+    if (!files && spin?.packets === m.packets && elapsed < this.#limits.spinMs) return;
+    if (!files && spin?.packets === m.packets && m.cpuMs - spin.cpuMs > SPIN_SHARE * elapsed)
+      this.#kill("it burns a core and handles nothing");
+    this.#spin = { at: now, packets: m.packets, cpuMs: m.cpuMs };
   }
 
   #kill(why: string): void {

@@ -21,13 +21,14 @@ afterAll(async () => {
   }
 });
 
-function run(name: string, o: { room?: string; limits?: Partial<SupervisorLimits> } = {}) {
+/** `limits`: "own" are those of the program. */
+function run(name: string, o: { room?: string; limits?: Partial<SupervisorLimits> | "own" } = {}) {
   const statuses: StatusMessage[] = [];
   const notices: NoticeMessage[] = [];
   const attempts: { attempt: number; last: StatusMessage | undefined }[] = [];
   const supervised = supervise({
     script,
-    limits: { ...limits, ...o.limits },
+    ...(o.limits === "own" ? {} : { limits: { ...limits, ...o.limits } }),
     job: (attempt, last) => {
       attempts.push({ attempt, last });
       return record(name, attempt, o.room);
@@ -110,11 +111,23 @@ describe.concurrent("the supervisor", () => {
     expect(r.attempts).toHaveLength(2);
   });
 
-  it.each(["recording", "finishing"])("leaves a process alone that works hard while %s", async (phase) => {
-    const r = run("busy", { room: phase });
+  it("replaces such a process within five seconds, as the program is", async () => {
+    const r = run("spins once, reports every second", { limits: "own" });
+    await until("the spin", () => r.statuses.length > 0);
+    const start = performance.now();
     expect(ok(await r.supervised.done)).toEqual({ exit: 0, error: undefined });
-    expect([r.texts(), r.attempts.length]).toEqual([[], 1]);
+    expect(performance.now() - start).toBeLessThan(5000);
+    expect(r.attempts).toHaveLength(2);
   });
+
+  it.each(["joining", "recording", "finishing"])(
+    "leaves a process alone that works hard while %s",
+    async (phase) => {
+      const r = run("busy", { room: phase });
+      expect(ok(await r.supervised.done)).toEqual({ exit: 0, error: undefined });
+      expect([r.texts(), r.attempts.length]).toEqual([[], 1]);
+    },
+  );
 
   it.each(["never starts", "dies while joining"])(
     "gives up on a process that %s, after three attempts",

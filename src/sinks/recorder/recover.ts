@@ -1,4 +1,5 @@
-import { closeSync, existsSync, openSync, readSync, rmSync, statSync, truncateSync } from "node:fs";
+import { existsSync, rmSync, statSync, truncateSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { type MatroskaScan, MatroskaScanner } from "../../core/containers/matroska/scan.ts";
 import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
@@ -31,13 +32,13 @@ export async function recoverSession(
 ): Promise<RoomtapError | undefined> {
   const entries = readJournal(directory);
   const closed = new Set(entries.filter((e) => e.t === "file-close").map((e) => e.id));
-  const open = entries.filter((e) => e.t === "file-open").filter((e) => !closed.has(e.id));
-  if (open.length === 0) return undefined;
+  const unfinished = entries.filter((e) => e.t === "file-open").filter((e) => !closed.has(e.id));
+  if (unfinished.length === 0) return undefined;
   const journal = new Journal(directory);
   try {
     const conversions: Conversion[] = [];
     let failure: RoomtapError | undefined;
-    for (const file of open) {
+    for (const file of unfinished) {
       const known = entries.filter((e) => e.t === "file-complete").find((e) => e.id === file.id)?.path;
       const resized = entries.some((e) => e.t === "size" && e.id === file.id);
       try {
@@ -70,7 +71,7 @@ async function complete(
   if (conversion !== file.temp) rmSync(join(directory, conversion), { force: true });
   const path = join(directory, o.known ?? file.temp);
   if (!existsSync(path)) return undefined;
-  const scanner = scanFile(path);
+  const scanner = await scanFile(path);
   const scan = scanner.result();
   if (!scan) {
     if (!scanner.known && statSync(path).size > SMALLEST) {
@@ -112,16 +113,22 @@ async function finishFile(path: string, scan: MatroskaScan): Promise<void> {
   if (failure) throw failure;
 }
 
-function scanFile(path: string): MatroskaScanner {
+/** Piece by piece: hours of media take seconds to read, in which the process has other things to do. */
+async function scanFile(path: string): Promise<MatroskaScanner> {
   const scanner = new MatroskaScanner();
   const chunk = new Uint8Array(CHUNK);
-  const fd = openSync(path, "r");
+  const file = await open(path, "r");
   try {
-    for (let n = readSync(fd, chunk); n > 0; n = readSync(fd, chunk)) scanner.push(chunk.slice(0, n));
+    for (let n = await readInto(file, chunk); n > 0; n = await readInto(file, chunk))
+      scanner.push(chunk.slice(0, n));
   } finally {
-    closeSync(fd);
+    await file.close();
   }
   return scanner;
+}
+
+async function readInto(file: FileHandle, chunk: Uint8Array): Promise<number> {
+  return (await file.read(chunk, 0, chunk.length)).bytesRead;
 }
 
 function tracksOf(scan: MatroskaScan): FileTrack[] {

@@ -14,7 +14,7 @@ import { manifestOf } from "../../../src/sinks/recorder/manifest.ts";
 import { recoverSession } from "../../../src/sinks/recorder/recover.ts";
 import { blocksOf } from "../../support/matroska.ts";
 import { until } from "../../support/until.ts";
-import { TestSession } from "./session.ts";
+import { ms, pictureAt, TestSession } from "./session.ts";
 
 let open: TestSession[] = [];
 afterEach(() => {
@@ -68,6 +68,29 @@ test("what a killed recorder left is completed, also when its last write is torn
       expect(s.events(f.path).every((e) => e.t !== "cluster" || e.end !== undefined)).toBe(true);
     }
   }
+});
+
+test("the process has time for other things while a long file is recovered", async () => {
+  const s = new TestSession();
+  open.push(s);
+  const cam = s.add("cam");
+  const data = pictureAt(0, [640, 360]).data;
+  for (let t = 0; t < 4000; t += 100) {
+    const large = new Uint8Array(500_000);
+    large.set(data);
+    s.recorder.frame(cam, { ...pictureAt(t, [640, 360]), data: large });
+    s.recorder.tick(ms(t));
+  }
+  const temp = join(s.directory, s.entriesOf("file-open")[0]?.temp ?? "");
+  await s.recorder.drained();
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  expect(await recoverSession(s.directory)).toBeUndefined();
+  clearInterval(timer);
+  expect(existsSync(temp)).toBe(false);
+  // Eighteen megabytes, read in pieces of one.
+  expect(turns).toBeGreaterThan(4);
+  expect(s.blocks("Alice.webm").length).toBeGreaterThan(35);
 });
 
 test("recovering twice is recovering once", async () => {

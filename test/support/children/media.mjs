@@ -29,11 +29,18 @@ const acts = {
     const start = Date.now();
     setInterval(() => status("recording", { packets: 10, cpuMs: Date.now() - start }), 20);
   },
+  "spins once, reports every second": (job) => {
+    if (job.attempt > 0) return done(0);
+    const start = Date.now();
+    const report = () => status("recording", { packets: 10, cpuMs: Date.now() - start });
+    report();
+    setInterval(report, 1000);
+  },
   busy: (job) => {
     const start = Date.now();
     const timer = setInterval(() => {
       const cpuMs = Date.now() - start;
-      status(job.room, { packets: job.room === "finishing" ? 10 : cpuMs, cpuMs });
+      status(job.room, { packets: job.room === "recording" ? cpuMs : 10, cpuMs });
       if (cpuMs > 600) {
         clearInterval(timer);
         done(0);
