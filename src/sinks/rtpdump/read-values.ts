@@ -1,11 +1,20 @@
 import type { MediaKind, TrackSource } from "../../core/frame.ts";
 import type { LocalTrack, Peer, RemoteTrack } from "../../core/room.ts";
-import type { NegotiatedMedia, NegotiatedPayload, NegotiatedSend } from "../../core/sdp/negotiated.ts";
+import type {
+  NegotiatedMedia,
+  NegotiatedPayload,
+  NegotiatedSend,
+  NegotiatedStream,
+} from "../../core/sdp/negotiated.ts";
+import { defined } from "../../core/stats/defined.ts";
 
 /*
  * Values of a table that somebody may have written by hand: each reader gives the value, or undefined where it is
  * not one.
  */
+
+/** All fields of a type, unknown ones too: a field that is added to the type must be read here as well. */
+type All<T> = { readonly [K in keyof Required<T>]: T[K] | undefined };
 
 /** A JSON object. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -82,21 +91,21 @@ export function readMedia(v: unknown): NegotiatedMedia | undefined {
   const remoteRids = list(f?.remoteRids, text);
   if (!f || mid === undefined || kind === undefined || !payloads || !extensions) return undefined;
   if (!remoteSsrcs || !remoteRids) return undefined;
-  const send = f.send === undefined ? undefined : readSend(f.send);
-  const remoteMsid = readMsid(f.remoteMsid);
+  const send = readSend(f.send);
   if (f.send !== undefined && !send) return undefined;
-  return {
+  const all = {
     mid,
     kind,
     receiving: f.receiving === true,
-    ...(send ? { send } : {}),
+    send,
     payloads,
     extensions,
     remoteSsrcs,
     remoteRids,
-    ...(remoteMsid ? { remoteMsid } : {}),
+    remoteMsid: readMsid(f.remoteMsid),
     rtcpRsize: f.rtcpRsize === true,
-  };
+  } satisfies All<NegotiatedMedia>;
+  return defined(all);
 }
 
 function readPayload(v: unknown): NegotiatedPayload | undefined {
@@ -106,19 +115,18 @@ function readPayload(v: unknown): NegotiatedPayload | undefined {
   const clockRate = count(f?.clockRate, 1e9);
   const fmtp = text(f?.fmtp);
   const feedback = list(f?.feedback, text);
-  const channels = count(f?.channels, 255);
-  const apt = count(f?.apt, 127);
   if (payloadType === undefined || codec === undefined || fmtp === undefined || !feedback) return undefined;
   if (clockRate === undefined || clockRate === 0) return undefined;
-  return {
+  const all = {
     payloadType,
     codec,
     clockRate,
-    ...(channels === undefined ? {} : { channels }),
+    channels: count(f?.channels, 255),
     fmtp,
     feedback,
-    ...(apt === undefined ? {} : { apt }),
-  };
+    apt: count(f?.apt, 127),
+  } satisfies All<NegotiatedPayload>;
+  return defined(all);
 }
 
 function readExtensions(v: unknown): Map<number, string> | undefined {
@@ -134,13 +142,17 @@ function readExtensions(v: unknown): Map<number, string> | undefined {
   return out;
 }
 
-function readSsrc(v: unknown): NegotiatedMedia["remoteSsrcs"][number] | undefined {
+type RemoteSsrc = NegotiatedMedia["remoteSsrcs"][number];
+
+function readSsrc(v: unknown): RemoteSsrc | undefined {
   const f = fields(v);
-  const ssrc = count(f?.ssrc, 0xffffffff);
-  const rtx = count(f?.rtx, 0xffffffff);
-  const cname = text(f?.cname);
+  const ssrc = readSsrcNumber(f?.ssrc);
   if (ssrc === undefined) return undefined;
-  return { ssrc, ...(rtx === undefined ? {} : { rtx }), ...(cname === undefined ? {} : { cname }) };
+  return defined({ ssrc, rtx: readSsrcNumber(f?.rtx), cname: text(f?.cname) } satisfies All<RemoteSsrc>);
+}
+
+function readSsrcNumber(v: unknown): number | undefined {
+  return count(v, 0xffffffff);
 }
 
 function readMsid(v: unknown): NegotiatedMedia["remoteMsid"] {
@@ -152,15 +164,36 @@ function readMsid(v: unknown): NegotiatedMedia["remoteMsid"] {
 
 function readSend(v: unknown): NegotiatedSend | undefined {
   const f = fields(v);
+  const stream = readStream(v);
   const track = readLocalTrack(f?.track);
-  const ssrc = count(f?.ssrc, 0xffffffff);
   const payload = readPayload(f?.payload);
-  if (!f || !track || ssrc === undefined || !payload) return undefined;
-  const rtx = fields(f.rtx);
-  const payloadType = count(rtx?.payloadType, 127);
-  const repair = count(rtx?.ssrc, 0xffffffff);
-  const repaired = payloadType !== undefined && repair !== undefined;
-  return { track, ssrc, payload, ...(repaired ? { rtx: { payloadType, ssrc: repair } } : {}) };
+  if (!f || !stream || !track || !payload) return undefined;
+  const all = {
+    ssrc: stream.ssrc,
+    rtx: stream.rtx,
+    track,
+    payload,
+    layers: list(f.layers, readLayer),
+  } satisfies All<NegotiatedSend>;
+  return defined(all);
+}
+
+function readStream(v: unknown): NegotiatedStream | undefined {
+  const f = fields(v);
+  const ssrc = readSsrcNumber(f?.ssrc);
+  if (ssrc === undefined) return undefined;
+  const repair = fields(f?.rtx);
+  const payloadType = count(repair?.payloadType, 127);
+  const repairSsrc = readSsrcNumber(repair?.ssrc);
+  const known = payloadType !== undefined && repairSsrc !== undefined;
+  const rtx = known ? { payloadType, ssrc: repairSsrc } : undefined;
+  return defined({ ssrc, rtx } satisfies All<NegotiatedStream>);
+}
+
+function readLayer(v: unknown): (NegotiatedStream & { readonly rid: string }) | undefined {
+  const stream = readStream(v);
+  const rid = text(fields(v)?.rid);
+  return stream && rid !== undefined ? { ...stream, rid } : undefined;
 }
 
 function readLocalTrack(v: unknown): LocalTrack | undefined {
@@ -170,5 +203,6 @@ function readLocalTrack(v: unknown): LocalTrack | undefined {
   const source = oneOf(f?.source, sources);
   const codec = text(f?.codec);
   if (id === undefined || kind === undefined || source === undefined || codec === undefined) return undefined;
-  return { id, kind, source, codec };
+  const all = { id, kind, source, codec, layers: list(f?.layers, text) } satisfies All<LocalTrack>;
+  return defined(all);
 }

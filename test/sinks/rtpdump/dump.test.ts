@@ -47,7 +47,11 @@ const media: NegotiatedMedia[] = [
     kind: "audio",
     receiving: true,
     send: {
-      track: { id: "mic", kind: "audio", source: "microphone", codec: "opus" },
+      track: { id: "mic", kind: "audio", source: "microphone", codec: "opus", layers: ["l", "h"] },
+      layers: [
+        { rid: "l", ssrc: 70 },
+        { rid: "h", ssrc: 71, rtx: { payloadType: 98, ssrc: 72 } },
+      ],
       ssrc: 7,
       payload: opus,
       rtx: { payloadType: 98, ssrc: 8 },
