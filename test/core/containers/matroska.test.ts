@@ -105,6 +105,43 @@ test("sizes and voids are as long as they say", () => {
   }
 });
 
+test("sizes take as many octets as they need, from one to eight, and are read back", () => {
+  /** As RFC 8794 section 4 says: the leading zeros tell the octets. */
+  const read = (b: Uint8Array): number => {
+    const zeros = Math.clz32(b[0] ?? 0) - 24;
+    expect(b.length).toBe(zeros + 1);
+    return b.reduce((n, x, i) => n * 256 + (i === 0 ? x & (0x7f >> zeros) : x), 0);
+  };
+  for (let n = 1; n <= 8; n++) {
+    // All bits set means "unknown", so that one is the first that needs another octet.
+    const most = Math.min(2 ** (7 * n) - 2, Number.MAX_SAFE_INTEGER);
+    const sizes = [most, Math.floor(most / 2) + 1, ...(n < 8 ? [] : [2 ** 49 - 1])];
+    for (const size of sizes) expect([sizeBytes(size).length, read(sizeBytes(size))]).toEqual([n, size]);
+    for (const size of [0, 5, 100]) expect(read(sizeBytes(size, n))).toBe(size);
+  }
+});
+
+test("blocks around every length of their size field come back whole, for an independent reader", async () => {
+  const file = new MemoryFile();
+  const writer = new MatroskaWriter("webm", [video]);
+  file.apply([writer.header()]);
+  // A block is four octets longer than its frame.
+  const lengths = [1, 2, 3, 4].flatMap((n) => [-6, -5, -4, -3, -2, -1, 0].map((d) => 2 ** (7 * n) + d));
+  const frames = lengths
+    .slice(0, 21)
+    .concat(2 ** 21 + 5)
+    .map((n, i) => {
+      const frame = new Uint8Array(n).fill(i + 1);
+      frame.set(keyframe(i).subarray(0, Math.min(n, 10)));
+      return frame;
+    });
+  for (const [i, frame] of frames.entries()) file.apply(writer.block(1, 40 * i, 40, true, frame));
+  file.apply(writer.finish());
+  const { tracks } = await readBack(file.bytes);
+  expect(tracks[0]?.packets.map((p) => p.data.length)).toEqual(frames.map((f) => f.length));
+  expect(tracks[0]?.packets.findIndex((p, i) => Buffer.compare(p.data, frames[i] ?? p.data) !== 0)).toBe(-1);
+});
+
 test("the reader sees the same whatever the pieces are that it gets", () => {
   const { file } = write(5);
   const whole = events(file.bytes, seededRandom(1), 1_000_000);
