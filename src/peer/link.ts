@@ -58,6 +58,12 @@ export class PeerLink implements Link {
   #gathered = false;
   #closing: Promise<void> | undefined;
   readonly #onGathered: (() => void)[] = [];
+  /**
+   * Our first offer has no answer yet. Somebody who knows our candidates and answers may be through with ICE and
+   * in the middle of DTLS before the agent has taken the answer with the fingerprint in, and then it refuses the
+   * certificate: so nobody learns them before.
+   */
+  #withholding = false;
 
   constructor(o: LinkOptions) {
     this.id = o.id;
@@ -86,6 +92,7 @@ export class PeerLink implements Link {
   offer(plan: LinkPlan): Promise<Description> {
     return this.#serial(async () => {
       const body = this.#o.negotiator.createOffer(plan);
+      this.#withholding = this.#remote === undefined;
       this.#local ??= await this.#transport.offer({ data: this.#o.negotiator.hasData });
       this.#mustBeOpen();
       return this.#describe("offer", body);
@@ -104,6 +111,7 @@ export class PeerLink implements Link {
         this.#remote = parsed.transport;
         this.#role = parsed.transport.setup === "active" ? "passive" : "active";
         this.#flushCandidates();
+        this.#releaseCandidates();
       }
       return this.#agreed();
     });
@@ -126,6 +134,7 @@ export class PeerLink implements Link {
         this.#remote = parsed.transport;
         this.#role = parsed.transport.setup === "passive" ? "active" : "passive";
         this.#flushCandidates();
+        this.#releaseCandidates();
       }
       const answer = this.#describe("answer", body);
       return { answer, media: this.#agreed() };
@@ -146,7 +155,7 @@ export class PeerLink implements Link {
 
   onCandidate(cb: (c: IceCandidate) => void): void {
     this.#onCandidate.push(cb);
-    for (const line of this.#candidates) cb(this.#toCandidate(line));
+    if (!this.#withholding) for (const line of this.#candidates) cb(this.#toCandidate(line));
   }
 
   onState(cb: (state: LinkState, cause?: string) => void): void {
@@ -200,7 +209,8 @@ export class PeerLink implements Link {
     if (!local) throw new RoomtapError("negotiation", "the transport has not started");
     this.#lastBody = { type, body };
     const setup: Setup = type === "offer" ? "actpass" : (this.#role ?? "passive");
-    const transport = { ...local, candidates: this.#candidates, endOfCandidates: complete && this.#gathered };
+    const candidates = this.#withholding && !complete ? [] : this.#candidates;
+    const transport = { ...local, candidates, endOfCandidates: complete && this.#gathered };
     const d = withTransport(body, transport, {
       sessionId: this.#o.sessionId,
       version: this.#version++,
@@ -237,7 +247,15 @@ export class PeerLink implements Link {
 
   #localCandidate(line: string): void {
     this.#candidates.push(line);
+    if (this.#withholding) return;
     for (const cb of this.#onCandidate) cb(this.#toCandidate(line));
+  }
+
+  /** The other side may know where we are. */
+  #releaseCandidates(): void {
+    if (!this.#withholding) return;
+    this.#withholding = false;
+    for (const line of this.#candidates) for (const cb of this.#onCandidate) cb(this.#toCandidate(line));
   }
 
   #toCandidate(line: string): IceCandidate {

@@ -276,12 +276,35 @@ describe("candidates", () => {
   });
 });
 
+describe("our candidates", () => {
+  it("stay here until the answer to a first offer is taken, for whoever knows them may connect too early", async () => {
+    const { a, b } = pair({ candidates: [hostCandidate(1), hostCandidate(2)] });
+    const offer = await a.link.offer(publisher);
+    await until("candidates", () => a.transport.found === 2);
+    expect(parseSdp(offer.sdp)?.transport.candidates).toEqual([]);
+    expect(a.candidates).toEqual([]);
+    const { answer } = await b.link.accept(offer, recorder);
+    await a.link.answer(answer);
+    expect(a.candidates.map((c) => c.candidate)).toEqual([hostCandidate(1), hostCandidate(2)]);
+    a.transport.discover(hostCandidate(3));
+    expect(a.candidates.at(-1)?.candidate).toBe(hostCandidate(3));
+  });
+
+  it("go out at once when an offer of the other side takes the place of ours", async () => {
+    const { a, b } = pair({ candidates: [hostCandidate(1)] });
+    await a.link.offer(publisher);
+    await until("candidates", () => a.transport.found === 1);
+    await a.link.accept(await b.link.offer(publisher), recorder);
+    expect(a.candidates.map((c) => c.candidate)).toEqual([hostCandidate(1)]);
+  });
+});
+
 describe("the complete local description", () => {
   it("comes when gathering ends, with every candidate and their end", async () => {
     const { a } = pair({ holdGathering: true, candidates: [hostCandidate(1), hostCandidate(2)] });
     const offer = await a.link.offer(publisher);
     const ready = a.link.localReady(60_000);
-    await until("candidates", () => a.candidates.length === 2);
+    await until("candidates", () => a.transport.found === 2);
     a.transport.gathered();
     const d = parseSdp((await ready).sdp);
     expect(d?.transport.candidates).toEqual([hostCandidate(1), hostCandidate(2)]);

@@ -69,6 +69,8 @@ export class FakeTransport implements Transport {
   readonly params: TransportParams;
   /** Calls in order, for tests that count them. */
   readonly calls: string[] = [];
+  /** Local candidates found. */
+  found = 0;
   /** Remote candidates taken. */
   readonly remoteCandidates: string[] = [];
   /** Packets handed to `send` that went out. */
@@ -188,6 +190,7 @@ export class FakeTransport implements Transport {
 
   /** A candidate that was found later. */
   discover(line: string): void {
+    this.found++;
     this.#handlers.onCandidate(line);
   }
 
@@ -221,7 +224,7 @@ export class FakeTransport implements Transport {
     setImmediate(() => {
       if (this.#closing) return;
       for (const line of this.#net.o.candidates ?? [hostCandidate(Number(this.params.ufrag.slice(5)))])
-        this.#handlers.onCandidate(line);
+        this.discover(line);
       if (!this.#net.o.holdGathering) this.#handlers.onGathered();
     });
   }
