@@ -6,12 +6,12 @@ export type Params = {
   autojoin: boolean;
   audio: boolean;
   video: boolean;
-  /** Only this video codec, in lower case. */
+  /** Only these codecs, in lower case: one for video, one for audio, or both with a comma between. */
   codec: string | undefined;
 };
 
 /**
- * `/r/ROOM` or `/?room=ROOM`, with `name`, `autojoin=1`, `audio=0`, `video=0`, `codec=h264`. The token stands
+ * `/r/ROOM` or `/?room=ROOM`, with `name`, `autojoin=1`, `audio=0`, `video=0`, `codec=h264` or `codec=av1,g722`. The token stands
  * behind the `#`, where it stays out of requests and logs; `?token=` is read too, and moved there.
  */
 export function readParams(url: URL): Params {

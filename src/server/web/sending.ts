@@ -26,7 +26,7 @@ export async function tuneSender(
   const encoding: EncodingWithCodec | undefined = parameters.encodings[0];
   if (maxBitrate === undefined || !encoding || encoding.maxBitrate === maxBitrate) return;
   encoding.maxBitrate = maxBitrate;
-  const chosen = parameters.codecs.find((c) => isCodec(c, codec));
+  const chosen = parameters.codecs.find((c) => isCodec(c, "video", codec));
   if (chosen) encoding.codec = chosen;
   await apply(sender, parameters, "maintain-resolution");
   if (source === "camera") {
@@ -45,22 +45,23 @@ async function apply(
 }
 
 /**
- * Restricts the video that descriptions offer to one codec and its retransmissions, where the browser has it. That
- * binds the peer; an answerer's own sending follows the offer's order instead, until `tuneSender` chooses.
+ * Restricts what descriptions offer to the codecs of a list like `av1,g722`, where the browser has them, and what
+ * belongs to them: retransmissions, and the codec inside redundancy. That binds the peer; an answerer's own sending
+ * follows the offer's order instead, until `tuneSender` chooses.
  */
-export function preferCodec(pc: RTCPeerConnection, codec: string | undefined): void {
-  if (codec === undefined) return;
-  const all = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-  const wanted = all.filter((c) => isCodec(c, codec));
-  if (wanted.length === 0) return;
-  const rtx = all.filter((c) => isCodec(c, "rtx"));
+export function preferCodec(pc: RTCPeerConnection, codecs: string | undefined): void {
+  if (codecs === undefined) return;
   for (const transceiver of pc.getTransceivers()) {
-    if (transceiver.receiver.track.kind === "video" && transceiver.direction !== "stopped") {
-      transceiver.setCodecPreferences([...wanted, ...rtx]);
-    }
+    const { kind } = transceiver.receiver.track;
+    const all = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+    const wanted = all.filter((c) => isCodec(c, kind, codecs));
+    if (wanted.length === 0 || transceiver.direction === "stopped") continue;
+    const helpers = all.filter((c) => isCodec(c, kind, codecs.includes("red") ? "rtx,opus" : "rtx"));
+    transceiver.setCodecPreferences([...wanted, ...helpers]);
   }
 }
 
-function isCodec(c: RTCRtpCodec, name: string | undefined): boolean {
-  return c.mimeType.toLowerCase() === `video/${name}`;
+/** The codec is one of a list like `av1,g722`. */
+function isCodec(c: RTCRtpCodec, kind: string, names: string | undefined): boolean {
+  return names?.split(",").some((name) => c.mimeType.toLowerCase() === `${kind}/${name}`) === true;
 }
