@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +45,7 @@ async function disc(codec: "vp8" | "h264", width: number, height: number): Promi
   return SampleStore.open(path);
 }
 
-/** Records pictures of these sizes one after the other for a second each, and converts the file. */
+/** Records pictures of these sizes one after the other, for a second each. */
 async function recordSizes(
   codec: "vp8" | "h264",
   format: "mkv" | "webm" | "mp4",
@@ -76,6 +76,12 @@ async function recordSizes(
     store.close();
   }
   await recorder.finish();
+  return { directory, journal, recorder, failures };
+}
+
+/** Records and converts; the path of the only file. */
+async function recordedFile(...o: Parameters<typeof recordSizes>): Promise<string> {
+  const { directory, journal, recorder, failures } = await recordSizes(...o);
   await recorder.convert({ skip: new AbortController().signal, onProgress: () => undefined });
   journal.close();
   expect(failures).toEqual([]);
@@ -120,7 +126,7 @@ const MIDDLES = [0.5, 1.5, 2.5];
 test.each(["vp8", "h264"] as const)(
   "%s whose picture changes size, as MP4: one canvas, in which a disc stays round",
   async (codec) => {
-    const path = await recordSizes(codec, "mp4", SIZES);
+    const path = await recordedFile(codec, "mp4", SIZES);
     const inside = await inspectFile(path);
     expect(inside.errors).toEqual([]);
     expect(inside.video?.decoded).toBe(3 * PART_SECONDS * FPS);
@@ -143,7 +149,7 @@ test.each([
 ] as const)(
   "%s whose picture changes size is kept as it came in %s, every size of it",
   async (codec, format) => {
-    const path = await recordSizes(codec, format, SIZES);
+    const path = await recordedFile(codec, format, SIZES);
     const inside = await inspectFile(path);
     expect(inside.errors).toEqual([]);
     expect(inside.video?.decoded).toBe(3 * PART_SECONDS * FPS);
@@ -153,6 +159,26 @@ test.each([
     for (const [w, h] of SIZES) expect(stdout).toMatch(new RegExp(`${w}x${h}`));
   },
 );
+
+test("an ffmpeg that is killed costs the conversion, not the recording", async () => {
+  const { directory, journal, recorder, failures } = await recordSizes("vp8", "mp4", [...SIZES, ...SIZES]);
+  const converting = recorder.convert({ skip: new AbortController().signal, onProgress: () => undefined });
+  const child = await until(
+    "ffmpeg",
+    () => childrenOf(process.pid).find((c) => /libx264/.test(c.command)),
+    10_000,
+  );
+  process.kill(child.pid, "SIGKILL");
+  await converting;
+  journal.close();
+  expect(failures).toMatchObject([{ code: "ffmpeg-failed", message: expect.stringContaining("SIGKILL") }]);
+  expect(readdirSync(directory).sort()).toEqual(["journal.jsonl", "p.mkv"]);
+  const files = readJournal(directory).filter((e) => e.t === "file-close");
+  expect(files).toMatchObject([{ path: "p.mkv", format: "mkv" }]);
+  const inside = await inspectFile(join(directory, "p.mkv"));
+  expect(inside.errors).toEqual([]);
+  expect(inside.video?.decoded).toBe(6 * PART_SECONDS * FPS);
+});
 
 test("an ffmpeg that stands still for five seconds holds the input up instead of filling the memory", async () => {
   const CHUNK = 1 << 20;
