@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { OPUS_SILENCE } from "../../src/core/codecs/opus-packet.ts";
 import type { CodecName } from "../../src/core/frame.ts";
 import { micros } from "../../src/core/time.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
@@ -157,6 +158,54 @@ test.each([
       maxBuffer: 64 * 1024 * 1024,
     }).then((r) => ({ stdout: r.stderr }));
     for (const [w, h] of SIZES) expect(stdout).toMatch(new RegExp(`${w}x${h}`));
+  },
+);
+
+test.each([
+  ["the picture", 0, 3000],
+  ["the sound", 3000, 0],
+] as const)(
+  "in MP4 %s that comes three seconds late stays where it was",
+  async (_, soundFrom, pictureFrom) => {
+    const directory = await mkdtemp(join(folder, "session-"));
+    const journal = new Journal(directory);
+    const failures: unknown[] = [];
+    const onFailure = (error: unknown) => failures.push(error);
+    const recorder = new Recorder({ directory, format: "mp4", ffmpeg, journal, attempt: 0, onFailure });
+    const participant = { id: "p", name: "p", recorder: false };
+    recorder.addTrack({ id: "mic", kind: "audio", source: "microphone", participant });
+    recorder.addTrack({ id: "cam", kind: "video", source: "camera", participant });
+    const store = await disc("h264", 320, 240);
+    const samples = store.index.video ?? [];
+    for (let t = 0; t < 6000; t += 20) {
+      const time = micros(t * 1000);
+      const base = { time, lostBefore: 0, rtpTime: t * 90 };
+      if (t >= soundFrom)
+        recorder.frame("mic", {
+          ...{ ...base, rtpTime: t * 48, codec: "opus", keyframe: true },
+          ...{ data: OPUS_SILENCE, duration: 20_000 },
+        });
+      const i = ((t - pictureFrom) / 40) % samples.length;
+      const sample = samples[i];
+      if (t >= pictureFrom && sample) {
+        const keyframe = sample.keyframe === true;
+        const size = keyframe ? { width: 320, height: 240 } : {};
+        recorder.frame("cam", { ...base, codec: "h264", keyframe, data: store.read("video", i), ...size });
+      }
+      recorder.tick(time);
+    }
+    await recorder.finish();
+    await recorder.convert({ skip: new AbortController().signal, onProgress: () => undefined });
+    journal.close();
+    store.close();
+    expect(failures).toEqual([]);
+    const { video, audio, errors } = await inspectFile(join(directory, "p.mp4"));
+    expect(errors).toEqual([]);
+    expect(video?.decoded).toBe((6000 - pictureFrom) / 40);
+    expect(Math.abs((video?.times[0] ?? -1) - pictureFrom)).toBeLessThanOrEqual(1);
+    // Where there was no sound yet there is silence.
+    expect(Math.abs((audio?.durationMs ?? 0) - 6000)).toBeLessThanOrEqual(50);
+    expect(Math.abs((audio?.endMs ?? 0) - 6000)).toBeLessThanOrEqual(50);
   },
 );
 
