@@ -5,7 +5,7 @@ import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
 import { Pump, sessionClock } from "../peer/pump.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
-import { RtpDump } from "../sinks/rtpdump/dump.ts";
+import { RtpDump, type RtpDumpOptions } from "../sinks/rtpdump/dump.ts";
 import { adapterFor } from "./adapters.ts";
 import type { DoneMessage, FromChild, RecordJob, StatusMessage } from "./job.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
@@ -107,7 +107,7 @@ export class RecordSession {
   #openDump(): RtpDump | undefined {
     const { dumpFile, room, startedAt, attempt, format, participant, durationMs, zeroAt } = this.#job;
     if (dumpFile === undefined) return undefined;
-    return RtpDump.create({
+    const options: RtpDumpOptions = {
       file: dumpFile,
       session: {
         version: 1,
@@ -122,7 +122,15 @@ export class RecordSession {
       },
       onFailure: (error) =>
         this.#notice("warn", `the dump ends here, the recording goes on: ${error.message}`),
-    });
+    };
+    try {
+      return RtpDump.create(options);
+    } catch (error) {
+      // Asked for and impossible from the start; later it is no reason to lose the rest of a call.
+      if (attempt === 0 || !(error instanceof RoomtapError)) throw error;
+      options.onFailure(error);
+      return undefined;
+    }
   }
 
   async #record(session: RoomSession, host: PeerHost, timers: NodeJS.Timeout[]): Promise<void> {

@@ -46,7 +46,7 @@ async function live(o: Partial<VirtualSession> & { profile: VirtualSession["prof
     directory,
     dumpFile,
     seed: 1,
-    ms: 3000,
+    ms: 1800,
     punctuality: 0.3,
     people: ["Alice"],
     ...o,

@@ -222,7 +222,7 @@ export function checkDumpFile(file: string): void {
   } catch (cause) {
     throw diskError(file, cause);
   }
-  const there = [file, ...own, paths.packets(2)].find((p) => existsSync(p));
+  const there = [file, ...own, paths.packets(2), dumpPaths(file, 1).packets(1)].find((p) => existsSync(p));
   if (there === undefined) return;
   throw new RoomtapError("usage", `${there} exists already`, { hint: "choose another name for --dump-rtp" });
 }
