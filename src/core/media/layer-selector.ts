@@ -66,6 +66,8 @@ export class LayerSelector {
   #selected: SimulcastLayer | undefined;
   /** Time of the last frame that passed. */
   #lastLocal = Number.NEGATIVE_INFINITY;
+  /** Time of the newest frame that was not of the selected layer. */
+  #newestOther = Number.NEGATIVE_INFINITY;
   #firstPacket: Millis | undefined;
   #started = false;
   /** Time that packets of others came without a packet, or without a frame, of the selected layer. */
@@ -123,7 +125,7 @@ export class LayerSelector {
       this.#take(layer, now);
       this.#pass(layer, { ...frame, lostBefore: 0 });
     } else {
-      layer.postpone(now);
+      layer.onLate(now);
       this.#spare(layer, frame, now);
     }
     this.#review(now);
@@ -208,7 +210,7 @@ export class LayerSelector {
       const wanted =
         (l === next && l.reserve.length === 0) ||
         (lost && l.flows(now)) ||
-        (selected !== undefined && betterFor >= STEADY_MS && l.mayBeTaken(now));
+        (selected !== undefined && betterFor >= STEADY_MS && l.mayBeAsked(now));
       if (wanted && !l.wanted) this.#out.push({ t: "keyframe", ssrc: l.ssrc });
       l.wanted = wanted;
     }
@@ -241,6 +243,7 @@ export class LayerSelector {
 
   /** A frame that does not pass: it is kept where it may still be needed. */
   #spare(l: SimulcastLayer, f: PlacedFrame, now: Millis): void {
+    this.#newestOther = Math.max(this.#newestOther, f.local);
     this.#dropped += this.#keepsReserves(now) ? l.keep(f) : 1;
   }
 
@@ -299,9 +302,9 @@ export class LayerSelector {
       }
     }
     this.#pass(layer, frame);
-    this.#silentMs = 0;
-    this.#stuckMs = 0;
-    this.#discardReserves();
+    // A frame that was long under repair leaves the track behind, and says nothing of packets to come.
+    this.#stuckMs = Math.min(Math.max(0, this.#newestOther - frame.local), MAX_LAG_MS);
+    if (!this.#doubtful()) this.#discardReserves();
   }
 
   #take(layer: SimulcastLayer, now: Millis): void {

@@ -26,6 +26,8 @@ const DEFAULT_RTT_MS = 100;
 /** A frame whose last packet was handed to the network. */
 export type FrameSent = {
   readonly track: MediaKind;
+  /** Position of the simulcast layer; 0 where there is one stream. */
+  readonly layer: number;
   readonly loop: number;
   /** Position in the clip's sample table. */
   readonly index: number;
@@ -39,16 +41,20 @@ export type MediaSenderOptions = {
   readonly index: SampleIndex;
   /** Negotiated tracks. Samples of a kind that was not negotiated are not sent. */
   readonly audio?: OutgoingTrackOptions | undefined;
-  readonly video?: OutgoingTrackOptions | undefined;
-  /** Bytes of one sample. Called once when it is due; the memory is not kept. */
-  readonly read: (track: MediaKind, sampleIndex: number) => Uint8Array;
+  /**
+   * Several: simulcast layers, encoded of one picture at a time, with keyframes at the same samples: one content
+   * clock drives them, and a request for a keyframe of one makes all of them skip to their next.
+   */
+  readonly video?: OutgoingTrackOptions | readonly OutgoingTrackOptions[] | undefined;
+  /** Bytes of one sample of a layer. Called once when it is due; the memory is not kept. */
+  readonly read: (track: MediaKind, sampleIndex: number, layer: number) => Uint8Array;
   readonly cname: string;
   /** When media time 0 is due. */
   readonly start: Millis;
   /** Unix time minus monotonic now, in milliseconds; the same for all senders of a participant. */
   readonly wallOffsetMs: number;
   readonly random: Random;
-  /** Average video rate in bits per second; absent: computed from the clip. */
+  /** Average video rate in bits per second, all layers; absent: as if each were what the index says. */
   readonly targetBps?: number;
   /** Octets of the largest RTP packet. */
   readonly maxPacket?: number;
@@ -91,6 +97,9 @@ export class MediaSender {
   readonly #o: MediaSenderOptions;
   readonly #loop: SampleLoop;
   readonly #tracks: readonly OutgoingTrack[];
+  readonly #audio: readonly OutgoingTrack[];
+  /** Layers, in the order of the options. */
+  readonly #video: readonly OutgoingTrack[];
   readonly #pacer: Pacer<Outgoing>;
   readonly #reports: SenderReports;
   readonly #transport: TransportCcSender;
@@ -101,20 +110,23 @@ export class MediaSender {
   /** Errors: media-invalid when the index is inconsistent. */
   constructor(o: MediaSenderOptions) {
     this.#o = o;
+    const layers = o.video === undefined ? [] : [o.video].flat();
     this.#loop = new SampleLoop(
       {
         ...(o.audio && o.index.audio ? { audio: o.index.audio } : {}),
-        ...(o.video && o.index.video ? { video: o.index.video } : {}),
+        ...(layers.length > 0 && o.index.video ? { video: o.index.video } : {}),
         durationUs: o.index.durationUs,
       },
       { start: o.start, ...(o.maxLateMs === undefined ? {} : { maxLateMs: o.maxLateMs }) },
     );
     this.#ntp = new NtpClock(o.wallOffsetMs);
     this.#reports = new SenderReports({ cname: o.cname, ntp: this.#ntp, random: o.random });
-    this.#tracks = [o.audio, o.video]
-      .filter((t) => t !== undefined)
-      .map((t) => new OutgoingTrack(t, o.maxPacket ?? DEFAULT_MAX_PACKET, o.start, o.random));
-    this.#pacer = new Pacer(o.targetBps ?? averageVideoRate(o.index));
+    const outgoing = (t: OutgoingTrackOptions) =>
+      new OutgoingTrack(t, o.maxPacket ?? DEFAULT_MAX_PACKET, o.start, o.random);
+    this.#audio = o.audio ? [outgoing(o.audio)] : [];
+    this.#video = layers.map(outgoing);
+    this.#tracks = [...this.#audio, ...this.#video];
+    this.#pacer = new Pacer(o.targetBps ?? layers.length * averageVideoRate(o.index));
     this.#transport = new TransportCcSender(randomInt(o.random, 0x8000));
   }
 
@@ -124,6 +136,14 @@ export class MediaSender {
   }
   set targetBps(bps: number) {
     this.#pacer.target = bps;
+  }
+
+  /** Pauses a simulcast layer, or lets it go on, with a keyframe. No effect where there is no such layer. */
+  setActive(layer: number, active: boolean): void {
+    const track = this.#video[layer];
+    if (!track || track.active === active) return;
+    track.active = active;
+    if (active) this.#loop.requestKeyframe();
   }
 
   /** Next RTP or RTCP packet to send now; undefined: nothing until `deadline` or the next push. */
@@ -216,11 +236,12 @@ export class MediaSender {
   }
 
   #enqueue(due: DueSample, now: Millis): void {
-    const track = this.#tracks.find((t) => t.kind === due.track);
-    if (!track) return;
-    for (const media of track.packetize(due, this.#o.read(due.track, due.sampleIndex))) {
-      const { bytes } = media.packet;
-      this.#pacer.push({ track, bytes, media }, bytes.length, due.track, now);
+    for (const [layer, track] of (due.track === "video" ? this.#video : this.#audio).entries()) {
+      if (!track.takes(due)) continue;
+      for (const media of track.packetize(due, this.#o.read(due.track, due.sampleIndex, layer))) {
+        const { bytes } = media.packet;
+        this.#pacer.push({ track, bytes, media }, bytes.length, due.track, now);
+      }
     }
   }
 
@@ -238,6 +259,7 @@ export class MediaSender {
       track.frameSent(frame);
       this.#o.onFrameSent?.({
         track: frame.track,
+        layer: Math.max(0, this.#video.indexOf(track)),
         loop: frame.loop,
         index: frame.sampleIndex,
         mediaTimeUs: frame.mediaTimeUs,

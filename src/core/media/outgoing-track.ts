@@ -62,6 +62,8 @@ export class OutgoingTrack {
   readonly #o: OutgoingTrackOptions;
   readonly #packetizer: Packetizer;
   readonly #maxPayload: number;
+  /** "waiting": active again, and to go on with a keyframe. */
+  #state: "paused" | "waiting" | "sending" = "sending";
   #frames = 0;
   #keyframes = 0;
 
@@ -86,6 +88,21 @@ export class OutgoingTrack {
     this.remote = new RemoteView(o.codec.clockRate);
     this.#packetizer = o.codec.packetizer(o.fmtp);
     this.#maxPayload = maxPacket - header.overhead;
+  }
+
+  /** Frames are sent. After a pause they begin with a keyframe. */
+  get active(): boolean {
+    return this.#state !== "paused";
+  }
+  set active(active: boolean) {
+    if (active === this.active) return;
+    this.#state = active ? "waiting" : "paused";
+  }
+
+  /** This frame is to be sent. */
+  takes(due: DueSample): boolean {
+    if (this.#state === "waiting" && due.keyframe) this.#state = "sending";
+    return this.#state === "sending";
   }
 
   /** The packets of one frame, in order. */

@@ -9,6 +9,8 @@ const RECENT_MS = 120;
 const HOLD_DOWN_MS = 1000;
 const MAX_HOLD_DOWN_MS = 16_000;
 const SHORT_LIFE_MS = 10_000;
+/** Nor is it asked for another keyframe for this long after one that came too late, twice as long every time. */
+const ASK_AGAIN_MS = 500;
 /** A reserve that grows beyond begins anew with the next keyframe. */
 const MAX_RESERVE_FRAMES = 240;
 const MAX_RESERVE_OCTETS = 8 << 20;
@@ -41,6 +43,8 @@ export class SimulcastLayer {
   #betterSince: Millis | undefined;
   #holdDownMs = HOLD_DOWN_MS;
   #notBefore: Millis = millis(0);
+  #askAgainMs = ASK_AGAIN_MS;
+  #askNotBefore: Millis = millis(0);
 
   constructor(ssrc: number, rid: string | undefined) {
     this.ssrc = ssrc;
@@ -84,6 +88,11 @@ export class SimulcastLayer {
   /** It may be taken: it was not left a short time ago. */
   mayBeTaken(now: Millis): boolean {
     return now >= this.#notBefore;
+  }
+
+  /** It may be asked for a keyframe to change to it. */
+  mayBeAsked(now: Millis): boolean {
+    return this.mayBeTaken(now) && now >= this.#askNotBefore;
   }
 
   /** Any packet of `octets` payload. */
@@ -140,20 +149,22 @@ export class SimulcastLayer {
   /** Its frames pass from now on. */
   onTaken(now: Millis): void {
     this.#takenAt = now;
+    this.#askAgainMs = ASK_AGAIN_MS;
     this.wanted = false;
   }
 
   /** It was left because it fell silent. */
   onLeft(now: Millis): void {
     if (now - this.#takenAt >= SHORT_LIFE_MS) this.#holdDownMs = HOLD_DOWN_MS;
-    this.postpone(now);
-  }
-
-  /** It is not taken for a while. */
-  postpone(now: Millis): void {
-    this.wanted = false;
     this.#notBefore = millis(now + this.#holdDownMs);
     this.#holdDownMs = Math.min(2 * this.#holdDownMs, MAX_HOLD_DOWN_MS);
+  }
+
+  /** A keyframe of it came too late to switch at. */
+  onLate(now: Millis): void {
+    this.wanted = false;
+    this.#askNotBefore = millis(now + this.#askAgainMs);
+    this.#askAgainMs = Math.min(2 * this.#askAgainMs, MAX_HOLD_DOWN_MS);
   }
 
   #flowMs(): number {
