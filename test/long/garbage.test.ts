@@ -41,6 +41,7 @@ test("connections of which only the hosts are held outlive a minute of collected
   };
   const hosts: (readonly [PeerHost, PeerHost])[] = [];
   for (let i = 0; i < PAIRS; i++) hosts.push(await make(i));
+  states.length = 0;
   const end = performance.now() + SECONDS * 1000;
   let collections = 0;
   while (performance.now() < end) {
