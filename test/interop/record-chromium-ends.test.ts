@@ -107,7 +107,8 @@ describeWith("a recording of Chromium that ends early", [findChromium()], () => 
     expect(r.result.files).toHaveLength(2);
     const [before, after] = r.manifest.files;
     if (!before || !after) throw new Error("files are missing");
-    expect(before).toMatchObject({ startMs: 0, recovered: true });
+    expect(before.recovered).toBe(true);
+    expect(before.startMs).toBeLessThanOrEqual(5);
     expect(Math.abs(before.durationMs - killed)).toBeLessThanOrEqual(TOLERANCE);
     expect(after.startMs).toBeGreaterThan(killed);
     expect(after.startMs).toBeLessThan(killed + 4000);

@@ -21,7 +21,7 @@ export class Recording {
     this.run = startCli(["record", room, "--out", out, "--json", ...args], o);
   }
 
-  /** The session directory; undefined before the room was joined. */
+  /** The session directory; undefined before it is made. */
   get directory(): string | undefined {
     const names = existsSync(this.#out) ? readdirSync(this.#out).filter((name) => !name.startsWith(".")) : [];
     return names[0] === undefined ? undefined : join(this.#out, names[0]);
