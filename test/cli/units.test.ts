@@ -5,6 +5,8 @@ import {
   formatElapsed,
   parseDuration,
   parsePort,
+  parseSeed,
+  parseShare,
   parseSize,
   shown,
 } from "../../src/cli/units.ts";
@@ -94,3 +96,22 @@ describe("what people read", () => {
 function usage(hint: string) {
   return expect.objectContaining({ code: "usage", exitCode: 2, hint: expect.stringContaining(hint) });
 }
+
+it.each([
+  ["5%", 0.05],
+  ["0.05", 0.05],
+  ["0", 0],
+  ["99.9%", 0.999],
+])("%s is a share", (text, value) => {
+  expect(parseShare(text)).toBeCloseTo(value, 10);
+});
+
+it.each(["", "100%", "1", "-5%", "5 %", "half", "1e-3"])("%j is no share", (text) => {
+  expect(() => parseShare(text)).toThrow(/not a share/);
+});
+
+it("a seed is a whole number of 32 bits", () => {
+  expect([parseSeed("0"), parseSeed("7"), parseSeed("4294967295")]).toEqual([0, 7, 4_294_967_295]);
+  for (const text of ["", "-1", "1.5", "4294967296", "seven"])
+    expect(() => parseSeed(text)).toThrow(/not a seed/);
+});
