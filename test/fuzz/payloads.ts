@@ -1,9 +1,12 @@
+import { av1DecoderConfig } from "../../src/core/codecs/av1-config.ts";
+import { parseAv1Sequence } from "../../src/core/codecs/av1-sequence.ts";
 import { avcDecoderConfig } from "../../src/core/codecs/h264-avcc.ts";
 import { parsePpsIds, parseSps } from "../../src/core/codecs/h264-sps.ts";
 import { hevcDecoderConfig } from "../../src/core/codecs/h265-hvcc.ts";
 import { parseH265Sps } from "../../src/core/codecs/h265-sps.ts";
 import { h265Syntax } from "../../src/core/codecs/h265-syntax.ts";
 import { codecs } from "../../src/core/codecs/registry.ts";
+import { av1Sequences } from "../core/codecs/av1.cases.ts";
 import { sets } from "../core/codecs/h264.cases.ts";
 import { h265Sets } from "../core/codecs/h265.cases.ts";
 import { codecTables } from "../core/codecs/tables.ts";
@@ -59,6 +62,14 @@ export const parameterSetTargets: readonly FuzzTarget[] = [
     h265Syntax.parseSet(input);
     return parseH265Sps(input);
   }),
+  parameterSetTarget(
+    "av1",
+    Object.values(av1Sequences).map((s) => s.obu),
+    (input) => {
+      av1DecoderConfig(input);
+      return parseAv1Sequence(input, 2);
+    },
+  ),
 ];
 
 function parameterSetTarget(

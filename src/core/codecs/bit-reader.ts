@@ -1,19 +1,21 @@
 import { u8 } from "../bytes.ts";
 
 /**
- * Reads bits of a NAL unit, skipping emulation prevention bytes (00 00 03) on the way. Total: past the end it
- * reads zeros and `overrun` turns true.
+ * Reads bits of a NAL unit, skipping emulation prevention bytes (00 00 03) on the way, or of plain octets. Total:
+ * past the end it reads zeros and `overrun` turns true.
  */
 export class BitReader {
   readonly #b: Uint8Array;
+  readonly #plain: boolean;
   #i: number;
   #bit = 0;
   #zeros = 0;
   #overrun = false;
 
-  /** Starts at byte `from` of `b`. */
-  constructor(b: Uint8Array, from: number) {
+  /** Starts at byte `from` of `b`; `plain`: there is no emulation prevention (VP9, AV1). */
+  constructor(b: Uint8Array, from: number, octets: "nal" | "plain" = "nal") {
     this.#b = b;
+    this.#plain = octets === "plain";
     this.#i = from;
   }
 
@@ -62,6 +64,7 @@ export class BitReader {
   #step(byte: number): void {
     this.#bit = 0;
     this.#i++;
+    if (this.#plain) return;
     this.#zeros = byte === 0 ? this.#zeros + 1 : 0;
     if (this.#zeros >= 2 && u8(this.#b, this.#i) === 3) {
       this.#i++;

@@ -20,6 +20,8 @@ export type PayloadInfo = {
   readonly tl0PicIdx?: number | undefined;
   /** The frame refers only to the base layer (VP8 Y bit): an upper layer may be entered here. */
   readonly layerSync?: boolean | undefined;
+  /** Later frames of higher temporal layers refer to none of those layers before this frame (VP9 U bit). */
+  readonly switchUp?: boolean | undefined;
   /** Frame counter of the sender and the bits it wraps at, 7 or 15. A hint for continuity, never for order. */
   readonly pictureId?: number | undefined;
   readonly pictureIdBits?: number | undefined;

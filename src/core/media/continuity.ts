@@ -54,6 +54,7 @@ export class Continuity {
       this.#topLayer = layer;
       this.#skipped = 0;
     }
+    if (next.switchUp) this.#topLayer = Number.POSITIVE_INFINITY;
     return "pass";
   }
 

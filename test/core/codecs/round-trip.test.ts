@@ -1,13 +1,17 @@
 import { describe, expect, it } from "vitest";
+import { av1 } from "../../../src/core/codecs/av1.ts";
 import type { Codec, PayloadChunk } from "../../../src/core/codecs/codec.ts";
 import { h264 } from "../../../src/core/codecs/h264.ts";
 import { h265 } from "../../../src/core/codecs/h265.ts";
 import { opus } from "../../../src/core/codecs/opus.ts";
 import { vp8 } from "../../../src/core/codecs/vp8.ts";
+import { vp9 } from "../../../src/core/codecs/vp9.ts";
 import { randomInt, seededRandom } from "../../../src/core/random.ts";
+import { av1Sequences } from "./av1.cases.ts";
 import { annexB, idr, sets, slice } from "./h264.cases.ts";
 import { h265Idr, h265Sets, h265Slice } from "./h265.cases.ts";
 import { keyframe640x480 } from "./vp8.cases.ts";
+import { vp9Keyframes } from "./vp9.cases.ts";
 
 const MIN_PAYLOAD = 200;
 /** The contract of a packetizer. */
@@ -25,6 +29,13 @@ function frameOf(head: Uint8Array, length: number): Uint8Array {
   const frame = filling.slice(0, length);
   frame.set(head);
   return frame;
+}
+
+/** A sequence header and a frame OBU with `length` octets of data. */
+function av1Unit(length: number): Uint8Array {
+  const { obu } = av1Sequences.main64x48;
+  const head = Uint8Array.of(...obu, 0x32, 0x80 | (length & 127), length >> 7, 0x10);
+  return frameOf(head, head.length - 1 + length);
 }
 
 /** A fragment that claims to be the first and the last (RFC 6184 section 5.8 and RFC 7798 section 4.4.3 forbid it). */
@@ -64,6 +75,31 @@ describe("what is packetized comes back byte for byte at every packet size", () 
   it("VP8, with frames around exact multiples", () => {
     const lengths = (max: number) => [max - 5, max - 4, max - 3, 3 * (max - 4), 3 * (max - 4) + 1];
     expect(roundTrips(vp8, lengths, (n) => frameOf(keyframe640x480, n))).toBe(5 * sizes);
+  });
+
+  it("VP9, with frames around exact multiples", () => {
+    const lengths = (max: number) => [max - 9, max - 8, max - 7, 3 * (max - 8), 3 * (max - 8) + 1];
+    expect(roundTrips(vp9, lengths, (n) => frameOf(vp9Keyframes.profile0, n))).toBe(5 * sizes);
+  });
+
+  it("AV1, with OBUs around exact multiples", () => {
+    const lengths = (max: number) => [max - 14, max - 13, max, 3 * (max - 1)];
+    expect(roundTrips(av1, lengths, av1Unit)).toBe(4 * sizes);
+  });
+
+  it("VP9 and AV1 in the smallest packets too", () => {
+    const frames = [
+      [vp9, frameOf(vp9Keyframes.profile0, 500)],
+      [av1, av1Unit(500)],
+    ] as const;
+    for (const [codec, frame] of frames) {
+      for (let maxPayload = LEAST_PAYLOAD; maxPayload < MIN_PAYLOAD; maxPayload++) {
+        const sent = codec.packetizer().packetize(frame, { keyframe: true, maxPayload });
+        expect(sent.filter((c) => c.payload.length > maxPayload)).toEqual([]);
+        const back = codec.depacketizer().join(sent.map((c) => c.payload));
+        expect(back).toEqual({ data: frame, keyframe: true, width: 64, height: 48 });
+      }
+    }
   });
 
   it("H.264, with NAL units around exact multiples, no fragment with S and E", () => {
@@ -110,7 +146,7 @@ it("splits into the fewest packets, of nearly the same size", () => {
 });
 
 it("an empty frame makes no packets", () => {
-  for (const codec of [vp8, h264, h265, opus]) {
+  for (const codec of [vp8, vp9, av1, h264, h265, opus]) {
     expect(codec.packetizer().packetize(new Uint8Array(0), { keyframe: false, maxPayload: 1200 })).toEqual(
       [],
     );

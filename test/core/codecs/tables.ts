@@ -1,9 +1,11 @@
 import type { CodecName } from "../../../src/core/frame.ts";
+import { av1Cases } from "./av1.cases.ts";
 import type { CodecCase } from "./codec-case.ts";
 import { h264Cases } from "./h264.cases.ts";
 import { h265Cases } from "./h265.cases.ts";
 import { opusCases } from "./opus.cases.ts";
 import { vp8Cases } from "./vp8.cases.ts";
+import { vp9Cases } from "./vp9.cases.ts";
 
 /** The wire examples of every codec: what encoding, decoding, assembling and fuzzing are tested with. */
 export const codecTables: Partial<Record<CodecName, readonly CodecCase[]>> = {
@@ -11,4 +13,6 @@ export const codecTables: Partial<Record<CodecName, readonly CodecCase[]>> = {
   vp8: vp8Cases,
   h264: h264Cases,
   h265: h265Cases,
+  vp9: vp9Cases,
+  av1: av1Cases,
 };

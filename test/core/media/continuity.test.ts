@@ -73,3 +73,20 @@ it("an encoder that never synchronises its upper layers is asked for a keyframe,
   c.keyframe(layered(0, 41));
   expect(c.judge(layered(1, 41))).toBe("pass");
 });
+
+it("a frame that says higher layers may be entered after it opens them, but is not one to enter at", () => {
+  const frame = (temporalId: number, tl0PicIdx: number) => ({
+    ...plain,
+    temporalId,
+    tl0PicIdx,
+    switchUp: true,
+  });
+  const c = after(frame(0, 3));
+  c.suspect();
+  expect(c.judge(frame(0, 4))).toBe("pass");
+  expect(c.judge(frame(2, 4))).toBe("pass");
+  c.suspect();
+  expect(c.judge(frame(2, 4))).toBe("skip");
+  expect(c.judge(frame(0, 5))).toBe("pass");
+  expect(c.judge(frame(1, 5))).toBe("pass");
+});
