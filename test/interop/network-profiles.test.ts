@@ -119,7 +119,8 @@ describeWith("over emulated networks", [ffmpeg], () => {
     for (const t of result.tracks) expect(t.ledger.lost + t.ledger.pending).toBe(0);
     const file = await recorded(`${codec}-${network}`, result);
     expect(file).toMatchObject({ missing: 0, duplicated: 0, outOfOrder: 0, unreadable: 0, decodeErrors: 0 });
-    expect(file.audioHolesMs).toBe(0);
+    // Sound moves once, by half a packet at most, when its true place in time becomes known.
+    expect(file.audioHolesMs).toBeLessThanOrEqual(10);
     expect(file.offset.p95).toBeLessThan(25);
   });
 

@@ -215,14 +215,17 @@ export class IncomingStream {
         this.#counters.nacks += out.seqs.length;
         return { t: "nack", seqs: out.seqs };
       }
-      if (out.type === "overflow") this.#policy.push("overflow", now);
-      else {
+      if (out.type === "overflow") {
+        // Nothing of it is asked for: what came after must not wait for it.
+        for (let seq = this.#assembler.head; seq < out.before; seq++) this.#assembler.giveUp(seq);
+        this.#policy.push("overflow", now);
+      } else {
         for (const seq of out.seqs) {
           this.#assembler.giveUp(seq);
           this.#ledger.onGiveUp(seq);
         }
-        this.#assemble(now);
       }
+      this.#assemble(now);
     }
     const due = this.#assembler.deadline;
     if (due !== undefined && now >= due) this.#assemble(now);
