@@ -65,7 +65,7 @@ export class Attendee {
    * `autojoin: "1"` the attendee is on the way in.
    */
   static async open(
-    browser: Browser,
+    browser: Pick<Browser, "newContext">,
     url: string,
     room: string,
     query: Record<string, string>,
@@ -77,7 +77,7 @@ export class Attendee {
 
   /** Comes in with camera and microphone, but for what `more` says. */
   static join(
-    browser: Browser,
+    browser: Pick<Browser, "newContext">,
     url: string,
     room: string,
     name: string,
