@@ -3,6 +3,7 @@ import type { Frame, MediaKind, TrackSource } from "../../core/frame.ts";
 import { SilenceFiller } from "../../core/media/silence.ts";
 import { type Micros, micros } from "../../core/time.ts";
 import type { FileTrack } from "./journal.ts";
+import { splitsFile } from "./matroska-codecs.ts";
 import type { MediaFile } from "./media-file.ts";
 
 /** The header waits this long for the first frame of every track, so that it can name them all. */
@@ -24,6 +25,8 @@ type Track = GroupTrack & {
   size: Size | undefined;
   largest: Size | undefined;
   codec: FileTrack["codec"] | undefined;
+  /** What the track began with: the header of the file describes it. Video only. */
+  first: Frame | undefined;
   filler: SilenceFiller | undefined;
   lastUs: number;
   /** Silence that is being written. */
@@ -91,6 +94,7 @@ export class RecordingGroup {
       size: undefined,
       largest: undefined,
       codec: undefined,
+      first: undefined,
       filler: undefined,
       lastUs: Number.NEGATIVE_INFINITY,
       gap: undefined,
@@ -103,10 +107,14 @@ export class RecordingGroup {
     this.#limit = at;
   }
 
-  /** True when the frame cannot go into this file: another codec than before, or one its container lacks. */
+  /**
+   * True when the frame cannot go into this file: another codec than before, one its container lacks, or a keyframe
+   * whose configuration differs from what stands in the header.
+   */
   mustSplit(trackId: string, frame: Frame): boolean {
     const track = this.#tracks.get(trackId);
     if (track?.codec !== undefined && track.codec !== frame.codec) return true;
+    if (track?.first && frame.keyframe && splitsFile(track.first, frame)) return true;
     return track?.number === undefined && this.#file !== undefined && !this.#file.accepts(frame.codec, frame);
   }
 
@@ -120,6 +128,7 @@ export class RecordingGroup {
     while (i > 0 && (this.#queue[i - 1]?.frame.time ?? 0) > frame.time) i--;
     this.#queue.splice(i, 0, { track, frame });
     track.codec ??= frame.codec;
+    if (track.kind === "video") track.first ??= frame;
     this.#advance(false);
   }
 

@@ -1,3 +1,5 @@
+import { equalBytes } from "../../core/bytes.ts";
+import { av1DecoderConfig, av1SequenceHeaderOf } from "../../core/codecs/av1-config.ts";
 import { avcDecoderConfig, parameterSetsOf } from "../../core/codecs/h264-avcc.ts";
 import { h265ParameterSetsOf, hevcDecoderConfig } from "../../core/codecs/h265-hvcc.ts";
 import { annexBToLengths } from "../../core/codecs/nal-lengths.ts";
@@ -16,6 +18,8 @@ type MatroskaCodec = {
   readonly codecPrivate?: (first: Frame | undefined) => Uint8Array | undefined;
   /** Block data of a frame; absent: the frame as it is. */
   readonly block?: (data: Uint8Array) => Uint8Array;
+  /** True when a keyframe cannot continue a file that began with another; absent: it always can. */
+  readonly splits?: (first: Frame, next: Frame) => boolean;
   /** Audio codecs only. */
   readonly audio?: {
     readonly sampleRate: number;
@@ -50,6 +54,19 @@ const table: Partial<Record<CodecName, MatroskaCodec>> = {
     },
     block: annexBToLengths,
   },
+  vp9: { codecId: "V_VP9" },
+  av1: {
+    codecId: "V_AV1",
+    codecPrivate: (first) => {
+      const sequence = first && av1SequenceHeaderOf(first.data);
+      return sequence && av1DecoderConfig(sequence);
+    },
+    // Matroska codec mapping of AV1: one sequence header for all blocks, and one picture size.
+    splits: (first, next) => {
+      const [a, b] = [av1SequenceHeaderOf(first.data), av1SequenceHeaderOf(next.data)];
+      return a === undefined || b === undefined || !equalBytes(a, b);
+    },
+  },
 };
 
 /** The track entry for a codec whose first frame is `first`. Codecs without an entry in the table are a bug. */
@@ -72,6 +89,11 @@ export function matroskaTrack(number: number, codec: CodecName, first: Frame | u
 /** What stands in the block of a frame. */
 export function matroskaBlock(frame: Frame): Uint8Array {
   return table[frame.codec]?.block?.(frame.data) ?? frame.data;
+}
+
+/** True when the keyframe `next` cannot stand in a file whose track began with the keyframe `first`. */
+export function splitsFile(first: Frame, next: Frame): boolean {
+  return table[first.codec]?.splits?.(first, next) ?? false;
 }
 
 /** The codec of a track that we wrote; undefined: not one of ours. */

@@ -3,6 +3,7 @@ import type { CodecName, Frame } from "../../../src/core/frame.ts";
 import { type Micros, micros } from "../../../src/core/time.ts";
 import { type GroupOptions, RecordingGroup } from "../../../src/sinks/recorder/group.ts";
 import type { MediaFile } from "../../../src/sinks/recorder/media-file.ts";
+import { av1Sequences } from "../../core/codecs/av1.cases.ts";
 
 const ms = (n: number) => micros(n * 1000);
 
@@ -162,6 +163,20 @@ test("a change of the picture's size is noted and does not end the file", () => 
   ]);
   expect(group.resized).toBe(true);
   expect(group.summary().find((t) => t.kind === "video")).toMatchObject({ width: 640, frames: 4 });
+});
+
+test("a keyframe with another configuration than the header's needs another file", () => {
+  const { group } = both();
+  const keyframe = (at: number, sequence: Uint8Array): Frame => ({
+    ...picture(at, { key: true, codec: "av1" }),
+    data: sequence,
+  });
+  const { main64x48, tenBit } = av1Sequences;
+  expect(group.mustSplit("cam", keyframe(0, main64x48.obu))).toBe(false);
+  group.frame("cam", keyframe(0, main64x48.obu));
+  expect(group.mustSplit("cam", picture(40, { codec: "av1" }))).toBe(false);
+  expect(group.mustSplit("cam", keyframe(80, main64x48.obu))).toBe(false);
+  expect(group.mustSplit("cam", keyframe(80, tenBit.obu))).toBe(true);
 });
 
 test("another codec, or one that the container lacks, needs another file", () => {

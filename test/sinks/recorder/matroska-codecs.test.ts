@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { av1DecoderConfig } from "../../../src/core/codecs/av1-config.ts";
 import { avcDecoderConfig } from "../../../src/core/codecs/h264-avcc.ts";
 import { hevcDecoderConfig } from "../../../src/core/codecs/h265-hvcc.ts";
 import { annexBToLengths } from "../../../src/core/codecs/nal-lengths.ts";
@@ -7,14 +8,18 @@ import {
   codecOfMatroska,
   matroskaBlock,
   matroskaTrack,
+  splitsFile,
 } from "../../../src/sinks/recorder/matroska-codecs.ts";
+import { av1Key, av1Sequences, obu } from "../../core/codecs/av1.cases.ts";
 import { annexB, idr, sets } from "../../core/codecs/h264.cases.ts";
 import { h265Idr, h265Sets } from "../../core/codecs/h265.cases.ts";
+import { vp9Keyframes } from "../../core/codecs/vp9.cases.ts";
 import { ms } from "./session.ts";
 
-const keyframe = (codec: CodecName, ...nals: Uint8Array[]): Frame => ({
+const keyframe = (codec: CodecName, ...nals: Uint8Array[]) => picture(codec, annexB(...nals));
+const picture = (codec: CodecName, data: Uint8Array): Frame => ({
   codec,
-  data: annexB(...nals),
+  data,
   keyframe: true,
   time: ms(0),
   rtpTime: 0,
@@ -44,5 +49,37 @@ describe.each([
 
   test("has lengths for start codes in its blocks", () => {
     expect(matroskaBlock(first)).toEqual(annexBToLengths(first.data));
+  });
+});
+
+test("VP9 needs no description", () => {
+  const first = picture("vp9", vp9Keyframes.profile0);
+  const track = matroskaTrack(1, "vp9", first);
+  expect(track).toMatchObject({ kind: "video", codecId: "V_VP9", width: 640, height: 480 });
+  expect(track).not.toHaveProperty("codecPrivate");
+  expect(codecOfMatroska(track)).toBe("vp9");
+  expect(matroskaBlock(first)).toBe(first.data);
+  expect(splitsFile(first, picture("vp9", vp9Keyframes.profile1))).toBe(false);
+});
+
+describe("AV1 in Matroska", () => {
+  const unit = (sequence: Uint8Array) => Uint8Array.from([...sequence, ...obu(6, av1Key)]);
+  const { main64x48, tenBit } = av1Sequences;
+  const first = picture("av1", unit(main64x48.obu));
+
+  test("is described by the sequence header of its first frame", () => {
+    const track = matroskaTrack(1, "av1", first);
+    const codecPrivate = av1DecoderConfig(main64x48.obu);
+    expect(codecPrivate).toBeDefined();
+    expect(track).toMatchObject({ kind: "video", codecId: "V_AV1", codecPrivate });
+    expect(codecOfMatroska(track)).toBe("av1");
+    expect(matroskaBlock(first)).toBe(first.data);
+  });
+
+  test("needs another file where the sequence header changes", () => {
+    const more = Uint8Array.from([...first.data, 0x7a, 1, 0x80]);
+    expect(splitsFile(first, picture("av1", more))).toBe(false);
+    expect(splitsFile(first, picture("av1", unit(tenBit.obu)))).toBe(true);
+    expect(splitsFile(first, picture("av1", obu(6, av1Key)))).toBe(true);
   });
 });
