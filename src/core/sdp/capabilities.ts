@@ -98,6 +98,24 @@ export const defaultCapabilities: readonly Capability[] = [
     payloadType: 112,
     rtxPayloadType: 113,
   },
+  // Profile 0 only, 8 bits (AV1: or 10) and 4:2:0, which every decoder has.
+  {
+    name: "VP9",
+    kind: "video",
+    clockRate: 90000,
+    fmtp: "profile-id=0",
+    payloadType: 98,
+    rtxPayloadType: 99,
+  },
+  // Level 5.1, so that senders are not held to the 720p of the default 3.1.
+  {
+    name: "AV1",
+    kind: "video",
+    clockRate: 90000,
+    fmtp: "level-idx=13;profile=0;tier=0",
+    payloadType: 100,
+    rtxPayloadType: 101,
+  },
   // Not every player of a recording can decode it.
   { name: "H265", kind: "video", clockRate: 90000, fmtp: "" },
 ];

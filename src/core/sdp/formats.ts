@@ -61,11 +61,11 @@ export class PayloadTypes {
   }
 }
 
-/** RTX is keyed by the payload type it repairs, H.264 by profile and packetization mode, others by name. */
+/** RTX is keyed by the payload type it repairs, H.264 by profile and packetization mode, others by name and profile. */
 function formatKey(name: string, clockRate: number, fmtp: string): string {
   const lower = name.toLowerCase();
   if (lower === "rtx") return `rtx/${fmtpValue(fmtp, "apt") ?? ""}`;
-  if (lower !== "h264") return `${lower}/${clockRate}`;
+  if (lower !== "h264") return `${lower}/${clockRate}/${bitstreamProfile(lower, fmtp)}`;
   const profile = (fmtpValue(fmtp, "profile-level-id") ?? "42e01f").slice(0, 4).toLowerCase();
   return `h264/${profile}/${fmtpValue(fmtp, "packetization-mode") ?? "0"}`;
 }
@@ -107,7 +107,11 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
   for (const c of m.codecs) {
     const name = c.name.toLowerCase();
     const known = capabilities.find(
-      (k) => k.kind === m.kind && k.name.toLowerCase() === name && k.clockRate === c.clockRate,
+      (k) =>
+        k.kind === m.kind &&
+        k.name.toLowerCase() === name &&
+        k.clockRate === c.clockRate &&
+        bitstreamProfile(name, k.fmtp) === bitstreamProfile(name, c.fmtp),
     );
     if (!known || isInterleaved(name, c.fmtp)) continue;
     taken.add(c.payloadType);
@@ -120,6 +124,13 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
     if (c.name.toLowerCase() === "rtx" && taken.has(Number(fmtpValue(c.fmtp, "apt")))) out.push(c);
   }
   return out;
+}
+
+/** Profile of VP9 (RFC 9628 section 6.1) and AV1, 0 where nothing is said. Of others any profile is taken. */
+function bitstreamProfile(name: string, fmtp: string): string {
+  if (name === "vp9") return fmtpValue(fmtp, "profile-id") ?? "0";
+  if (name === "av1") return fmtpValue(fmtp, "profile") ?? "0";
+  return "";
 }
 
 /** H.264 whose packets come in another order than their pictures (RFC 6184 section 6.4): nobody sends it. */

@@ -170,6 +170,30 @@ describe("an answer to Chromium", () => {
     expect(codecs?.map((c) => c.payloadType)).toEqual([49, 96, 50, 97]);
   });
 
+  test("takes VP9 and AV1 in profile 0, said or not, as the offer describes it", () => {
+    const codecs = (sdp: string) =>
+      negotiator()
+        .acceptOffer(read(sdp), recorder)
+        .media[0]?.codecs.map((c) => [c.payloadType, c.name, c.fmtp]);
+    const vp8 = [
+      [96, "VP8", ""],
+      [97, "rtx", "apt=96"],
+    ];
+    const of = (name: string) => odd.h265First.replaceAll("H265", name);
+    expect(codecs(of("VP9").replace("profile-id=1", "profile-id=0"))).toEqual([
+      [49, "VP9", "level-id=180;profile-id=0;tier-flag=0;tx-mode=SRST"],
+      vp8[0],
+      [50, "rtx", "apt=49"],
+      vp8[1],
+    ]);
+    expect(codecs(of("AV1").replace("profile-id=2", "profile=1"))).toEqual([
+      [49, "AV1", "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST"],
+      vp8[0],
+      [50, "rtx", "apt=49"],
+      vp8[1],
+    ]);
+  });
+
   test("repeats what an H.265 offer says of itself, with retransmissions, behind all other codecs", () => {
     const ours = negotiator();
     const answer = ours.acceptOffer(read(odd.h265First), recorder).media[0];
@@ -250,6 +274,7 @@ describe("an answer to an odd offer", () => {
   test("keeps of wildcard feedback what we understand, for each payload type", () => {
     expect(answer(odd.wildcardFeedback).media[0]?.codecs.map((c) => [c.name, c.feedback])).toEqual([
       ["VP8", ["nack", "nack pli", "goog-remb"]],
+      ["VP9", ["nack", "nack pli"]],
     ]);
   });
 });

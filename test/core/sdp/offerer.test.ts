@@ -70,6 +70,17 @@ describe("our offer", () => {
     }
   });
 
+  test("asks for VP9 and AV1 behind VP8 and H.264, with retransmissions", () => {
+    const codecs = negotiator().createOffer(recorder).media[1]?.codecs ?? [];
+    const names = codecs.map((c) => c.name).filter((name) => name !== "rtx");
+    expect([...new Set(names)]).toEqual(["VP8", "H264", "VP9", "AV1"]);
+    for (const name of ["VP9", "AV1"]) {
+      const codec = codecs.find((c) => c.name === name);
+      expect(codec?.fmtp).toMatch(/\bprofile(-id)?=0\b/);
+      expect(codecs.some((c) => c.name === "rtx" && c.fmtp === `apt=${codec?.payloadType}`)).toBe(true);
+    }
+  });
+
   test("asks for as many streams as the plan takes, on the m-lines that send first", () => {
     expect(shapeOf(negotiator().createOffer(recorder))).toEqual([
       "audio recvonly",
