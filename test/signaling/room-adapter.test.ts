@@ -354,3 +354,34 @@ describe.concurrent("what a stranger sends", () => {
     expect(recorder.tracks).toEqual(["microphone link-1", "screen link-1"]);
   });
 });
+
+it("takes an offer that follows at once on the answer to its own, whichever side is polite", async ({
+  cleanups,
+}) => {
+  const server = await cleanups.server();
+  const net = new FakeNetwork();
+  const polite = new Set<boolean>();
+  while (polite.size < 2) {
+    const line = await cleanups.proxy(server.port);
+    const ann = await HandPeer.join(server, net, cleanups);
+    const bot = await new Bot(net, "bot", cleanups).join(address(line), recording);
+    const joined = (await ann.client.nextOf("peer-joined")).peer;
+    polite.add(joined.id > ann.client.welcome.you);
+    const theirs = await ann.hear("sdp");
+    const link = theirs.link === undefined ? {} : { link: theirs.link };
+    const mine = ann.link();
+    const none = { send: [], receive: { audio: 0, video: 0 }, data: true };
+    line.hold();
+    ann.tell({ ...link, sdp: (await mine.accept(theirs.sdp, none)).answer }, joined.id);
+    ann.tell({ ...link, sdp: await mine.offer({ ...none, send: tracks }) }, joined.id);
+    await ann.settled();
+    line.release();
+    const answer = await ann.hear("sdp", (d) => d.sdp.type === "answer");
+    await mine.answer(answer.sdp);
+    await until("tracks", () => bot.tracks.length === 2);
+    await bot.session?.leave();
+    ann.client.leave();
+    await ann.client.closed;
+  }
+  expect(net.misuse).toEqual([]);
+});

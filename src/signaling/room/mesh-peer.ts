@@ -54,6 +54,8 @@ export class MeshPeer {
   #offered = false;
   #described = false;
   #makingOffer = false;
+  /** Our offer has its answer, though it is not applied yet: an offer that follows on it collides with nothing. */
+  #settingAnswer = false;
   #closed = false;
   #retry: NodeJS.Timeout | undefined;
   #setup: NodeJS.Timeout | undefined;
@@ -115,6 +117,7 @@ export class MeshPeer {
     this.#name = name;
     this.#described = false;
     this.#makingOffer = false;
+    this.#settingAnswer = false;
     link.onCandidate((c) => {
       if (this.#link !== link) return;
       const candidate = {
@@ -153,7 +156,8 @@ export class MeshPeer {
     const sameLink = current !== undefined && (data.link === undefined || data.link === this.#name);
     let link: Link;
     if (current && sameLink) {
-      const collision = this.#makingOffer || current.signalingState !== "stable";
+      const stable = current.signalingState === "stable" || this.#settingAnswer;
+      const collision = this.#makingOffer || !stable;
       if (collision && !this.#polite) return;
       link = current;
     } else {
@@ -182,11 +186,14 @@ export class MeshPeer {
     const link = this.#link;
     if (!link || !this.#current(data) || link.signalingState !== "have-local-offer") return;
     let media: readonly RemoteMedia[];
+    this.#settingAnswer = true;
     try {
       media = await link.answer(data.sdp);
     } catch (error) {
       if (this.#link !== link) return;
       throw error;
+    } finally {
+      if (this.#link === link) this.#settingAnswer = false;
     }
     if (this.#link !== link) return;
     this.#described = true;
