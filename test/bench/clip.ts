@@ -1,4 +1,5 @@
 import { concat } from "../../src/core/bytes.ts";
+import { sizedObuHeader, splitObus } from "../../src/core/codecs/av1-obu.ts";
 import { codecByName } from "../../src/core/codecs/registry.ts";
 import type { CodecName } from "../../src/core/frame.ts";
 import type { SampleIndex } from "../../src/core/media/sample-index.ts";
@@ -48,14 +49,15 @@ export function makeClip(codec: CodecName, seconds: number): Clip {
     return { index: { audio, durationUs }, frames };
   }
   const heads = headsOf(codec);
+  const make = codec === "av1" ? av1Frame : frame;
   const gop = FPS * GOP_SECONDS;
   const keyframe = (i: number) => i % gop === 0;
   const average = VIDEO_BPS / 8 / FPS;
   const delta = (average * (gop - KEYFRAME_FACTOR)) / (gop - 1);
   const frames = Array.from({ length: seconds * FPS }, (_, i) =>
     keyframe(i)
-      ? frame(heads.keyframe, KEYFRAME_FACTOR * average, random)
-      : frame(heads.delta, delta * (0.5 + random()), random),
+      ? make(heads.keyframe, KEYFRAME_FACTOR * average, random)
+      : make(heads.delta, delta * (0.5 + random()), random),
   );
   const video = frames.map((f, i) => ({
     time: Math.round((i * 1e6) / FPS),
@@ -63,6 +65,15 @@ export function makeClip(codec: CodecName, seconds: number): Clip {
     keyframe: keyframe(i),
   }));
   return { index: { video, durationUs }, frames };
+}
+
+/** An AV1 temporal unit whose last OBU is as large as that takes: its size is written in it. */
+function av1Frame(head: Uint8Array, length: number, random: Random): Uint8Array {
+  const obus = splitObus(head);
+  const last = obus.at(-1);
+  if (!last) throw new Error("no OBU to enlarge");
+  const data = frame(head.subarray(last.data, last.end), Math.max(64, length - last.from), random);
+  return concat([head.subarray(0, last.from), sizedObuHeader(head, last.from, data.length), data]);
 }
 
 /** Never a zero octet behind the head: no start code arises by chance. */
