@@ -337,10 +337,12 @@ export class IncomingStream {
   #assemble(now: Millis): void {
     for (let c = this.#assembler.poll(now); c; c = this.#assembler.poll(now)) {
       const f = c.frame;
-      this.#counters.onFrame(f, now);
-      if (f.keyframe && this.kind === "video") {
-        this.#policy.onKeyframe();
-        this.#nack?.abandonBefore(f.firstSeq);
+      if (this.kind === "video") {
+        this.#counters.onFrame(f, now);
+        if (f.keyframe) {
+          this.#policy.onKeyframe();
+          this.#nack?.abandonBefore(f.firstSeq);
+        }
       }
       if (this.#started) this.#frames.push(this.#place(c));
       else {
