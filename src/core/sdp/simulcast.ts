@@ -32,7 +32,7 @@ export function acceptLayers(m: MediaSection, codecs: readonly SdpCodec[]): Acce
   const offered = new Map<string, SdpRid>();
   for (const r of m.rids) {
     const accepted = r.direction === "send" ? acceptRid(r, codecs) : undefined;
-    if (accepted && !offered.has(r.id)) offered.set(r.id, accepted);
+    if (accepted && !offered.has(r.id) && offered.size < MAX_LAYERS) offered.set(r.id, accepted);
   }
   if (m.simulcast === undefined) return { rids: [...offered.values()], simulcast: undefined };
   const old = /\brid=/.test(m.simulcast);

@@ -80,10 +80,8 @@ describe.each(Object.entries(networkProfiles))("over a %s network", (name, profi
     call.run(8000).end();
     expectDecodable(call);
     expect(call.shown.at(-1)?.layer).toBe(TOP);
-    const gap = call.longestGap();
-    const requests = call.tracks.map((t) => t.keyframeRequests);
-    console.log(`${name}: gap ${Math.round(gap)} ms, order ${call.order.join("")}, requests ${requests}`);
-    expect(gap).toBeLessThanOrEqual(1000);
+    // A burst may take a keyframe with it, and the request for another comes half a second later.
+    expect(call.longestGap()).toBeLessThanOrEqual(name === "bursty" ? 1000 : 600);
   });
 });
 

@@ -89,6 +89,7 @@ describe("what an answer takes of offered layers", () => {
   test("no more than sixteen", () => {
     const ids = Array.from({ length: 40 }, (_, i) => `l${i}`);
     expect(taken(...sent(ids.join(" ")), `a=simulcast:send ${ids.join(";")}`)[0]).toHaveLength(16);
+    expect(taken(...sent(ids.join(" ")))[0]).toHaveLength(16);
   });
 });
 
