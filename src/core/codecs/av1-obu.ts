@@ -81,9 +81,8 @@ export function splitObus(unit: Uint8Array): Obu[] {
 
 /** The header of the OBU at `o.from`, without a size as RTP carries it. */
 export function bareObuHeader(b: Uint8Array, o: Obu): Uint8Array {
-  const header = b.slice(o.from, o.from + o.headerLength);
-  header[0] = u8(header, 0) & ~HAS_SIZE;
-  return header;
+  const head = u8(b, o.from) & ~HAS_SIZE;
+  return o.headerLength === 2 ? Uint8Array.of(head, u8(b, o.from + 1)) : Uint8Array.of(head);
 }
 
 /** The header of the OBU at `i` with the size of its data, as it stands in files. */

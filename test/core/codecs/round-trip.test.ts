@@ -145,6 +145,12 @@ it("splits into the fewest packets, of nearly the same size", () => {
   expect(sent.map((c) => c.marker)).toEqual([false, false, false, true]);
 });
 
+it("the frame that is sent stays as it is, also in a Buffer, whose slices share its memory", () => {
+  const frame = Buffer.from(av1Unit(500));
+  av1.packetizer().packetize(frame, { keyframe: true, maxPayload: 100 });
+  expect(Buffer.compare(frame, av1Unit(500))).toBe(0);
+});
+
 it("an empty frame makes no packets", () => {
   for (const codec of [vp8, vp9, av1, h264, h265, opus]) {
     expect(codec.packetizer().packetize(new Uint8Array(0), { keyframe: false, maxPayload: 1200 })).toEqual(
