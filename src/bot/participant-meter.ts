@@ -68,7 +68,8 @@ export class ParticipantMeter {
         here.add(key);
         const snapshot = this.#snapshot(key, remote, t, rttMs, now);
         totals.streams.set(key, { scope, snapshot, remote });
-        list.push(trackStatus(remote, t, snapshot, this.#metersOf(key)));
+        // Of simulcast layers people see the one that is recorded.
+        if (t.selected !== false) list.push(trackStatus(remote, t, snapshot, this.#metersOf(key)));
       }
     }
     for (const key of this.#meters.keys()) if (!here.has(key)) this.#meters.delete(key);

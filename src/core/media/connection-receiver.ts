@@ -81,6 +81,10 @@ export class ConnectionReceiver {
     for (const m of media) {
       if (m.send) own.add(m.send.ssrc);
       if (m.send?.rtx) own.add(m.send.rtx.ssrc);
+      for (const layer of m.send?.layers ?? []) {
+        own.add(layer.ssrc);
+        if (layer.rtx) own.add(layer.rtx.ssrc);
+      }
       for (const s of m.remoteSsrcs) if (s.cname !== undefined) this.#named(s.ssrc, s.cname);
     }
     const receiving = media.filter((m) => m.receiving);
@@ -206,6 +210,7 @@ export class ConnectionReceiver {
 
   /** The next output of a stream that is one of the connection. */
   #pollStream(s: IncomingStream, now: Millis): ReceiverOutput | undefined {
+    s.standby = !this.#simulcast.wants(s);
     for (let out = s.poll(now); out; out = s.poll(now)) {
       const given = this.#fromStream(s, out, now);
       if (given) return given;
@@ -295,7 +300,7 @@ export class ConnectionReceiver {
     }
   }
 
-  /** What a stream wants done; undefined: a layer's frame or request that nobody needs now. */
+  /** What a stream wants done; undefined: a layer's frame, which the track may show later. */
   #fromStream(s: IncomingStream, out: StreamOutput, now: Millis): ReceiverOutput | undefined {
     switch (out.t) {
       case "frame":
@@ -304,7 +309,6 @@ export class ConnectionReceiver {
       case "nack":
         return { t: "rtcp", data: this.#reports.nack(s, out.seqs, now) };
       case "keyframe": {
-        if (!this.#simulcast.wants(s)) return undefined;
         const fir = needsFir(s.payload.feedback);
         if (fir) s.onFir();
         return { t: "rtcp", data: this.#reports.keyframeRequest(s, fir, now) };

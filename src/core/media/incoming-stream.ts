@@ -57,6 +57,8 @@ export class IncomingStream {
   readonly rid: string | undefined;
   readonly kind: MediaKind;
   readonly reception: Reception;
+  /** A layer that nobody looks at now: no keyframe is asked of it. */
+  standby = false;
   readonly #counters = new StreamCounters();
   readonly #nack: NackGenerator | undefined;
   readonly #rtt: RttEstimator;
@@ -127,7 +129,7 @@ export class IncomingStream {
   get deadline(): Millis | undefined {
     const machines = earliest(
       earliest(this.#nack?.deadline, this.#assembler.deadline),
-      this.#policy.deadline,
+      this.standby ? undefined : this.#policy.deadline,
     );
     return this.#frames.length > 0 ? millis(0) : earliest(machines, this.#holdUntil);
   }
@@ -232,7 +234,7 @@ export class IncomingStream {
     if (this.#holdUntil !== undefined && now >= this.#holdUntil) this.#release(now);
     const frame = this.#frames.length > 0 ? this.#frames.shift() : undefined;
     if (frame) return { t: "frame", frame };
-    const reason = this.#policy.poll(now);
+    const reason = this.standby ? undefined : this.#policy.poll(now);
     return reason && { t: "keyframe", reason };
   }
 
@@ -335,6 +337,8 @@ export class IncomingStream {
   }
 
   #assemble(now: Millis): void {
+    // Before any frame: a keyframe that comes out right away answers it.
+    this.#takeKeyframeRequest(now);
     for (let c = this.#assembler.poll(now); c; c = this.#assembler.poll(now)) {
       const f = c.frame;
       if (this.kind === "video") {
@@ -352,6 +356,10 @@ export class IncomingStream {
       }
     }
     this.#ledger.onGiveUpBefore(this.#assembler.head);
+    this.#takeKeyframeRequest(now);
+  }
+
+  #takeKeyframeRequest(now: Millis): void {
     const wanted = this.#assembler.takeKeyframeRequest();
     if (wanted !== undefined) this.#policy.push(wanted, now);
   }
