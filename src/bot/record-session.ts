@@ -97,6 +97,7 @@ export class RecordSession {
       cname: `roomtap-${Math.random().toString(36).slice(2, 12)}`,
       maxBitrate: this.#job.maxBitrate,
       onFrame: (linkId, mid, frame) => this.#recording?.frame(linkId, mid, frame),
+      onDigit: (linkId, mid, digit) => this.#recording?.digit(linkId, mid, digit),
       onTick: (at) => this.#tick(at),
       ...(this.#dump ? { tap: this.#dump } : {}),
       log,

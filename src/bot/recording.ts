@@ -1,7 +1,7 @@
 import type { RoomtapError } from "../core/fault.ts";
 import type { Frame } from "../core/frame.ts";
 import { earliest } from "../core/machine.ts";
-import type { PlacedFrame } from "../core/media/received-track.ts";
+import type { PlacedDigit, PlacedFrame } from "../core/media/received-track.ts";
 import type { Peer, RemoteTrack } from "../core/room.ts";
 import { type Millis, micros } from "../core/time.ts";
 import { Journal, type ParticipantStatistics } from "../sinks/recorder/journal.ts";
@@ -154,6 +154,20 @@ export class Recording {
     const frame: Frame = { ...rest, time: this.#clock.at(local, first ? this.#firstMedia() : undefined) };
     if (first) this.#journal.append({ t: "first-media", at: Math.round(this.#clock.zeroAt ?? 0) });
     this.#recorder.frame(entry.track.id, frame);
+  }
+
+  /** A key of a telephone was pressed on a link's m-line. */
+  digit(linkId: string, mid: string, d: PlacedDigit): void {
+    const entry = this.#tracks.get(`${linkId}/${mid}`);
+    const time = this.#clock.peek(d.local);
+    if (!entry) return;
+    this.#journal.append({
+      t: "digit",
+      participantId: entry.participant.id,
+      digit: d.digit,
+      atMs: Math.max(0, Math.round((time ?? 0) / 1000)),
+      durationMs: d.durationMs,
+    });
   }
 
   /** Call every 100 ms. */

@@ -127,6 +127,7 @@ class Replay {
       loss > 0 ? new LossyPath({ loss, random: seededRandom(seed), rttMs, retransmit }) : undefined;
     this.#engine = new ReceivingEngine({
       onFrame: (link, mid, frame) => this.#recording.frame(link, mid, frame),
+      onDigit: (link, mid, digit) => this.#recording.digit(link, mid, digit),
       onRtcp: (link, data, now) => this.#path?.onRtcp(link, data, now),
       onTick: (at) => this.#tick(at),
     });

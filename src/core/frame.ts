@@ -1,7 +1,17 @@
 import type { Micros } from "./time.ts";
 
 /** Codecs Roomtap knows by name. Lower case, as in RTP payload names where one exists. */
-export type CodecName = "opus" | "vp8" | "vp9" | "h264" | "h265" | "av1" | "pcmu" | "pcma" | "g722";
+export type CodecName =
+  | "opus"
+  | "vp8"
+  | "vp9"
+  | "h264"
+  | "h265"
+  | "av1"
+  | "pcmu"
+  | "pcma"
+  | "g722"
+  | "multiopus";
 
 /** Audio or video. */
 export type MediaKind = "audio" | "video";
@@ -27,6 +37,8 @@ export type Frame = {
   readonly height?: number;
   /** Length in microseconds, where the bitstream says it (audio). */
   readonly duration?: number;
+  /** What a decoder must be told first, where the signalling says it and not the bitstream: OpusHead of multiopus. */
+  readonly config?: Uint8Array;
   /** Rotation to apply when showing; absent: 0. */
   readonly rotation?: Rotation;
 };

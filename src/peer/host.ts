@@ -1,7 +1,7 @@
 import { type Fault, FaultCounter } from "../core/fault.ts";
 import { ConnectionReceiver, type ReceiverStatistics } from "../core/media/connection-receiver.ts";
 import type { MediaSender } from "../core/media/media-sender.ts";
-import type { PlacedFrame } from "../core/media/received-track.ts";
+import type { PlacedDigit, PlacedFrame } from "../core/media/received-track.ts";
 import { ReceivingEngine } from "../core/media/receiving-engine.ts";
 import { type Random, randomInt, seededRandom } from "../core/random.ts";
 import type { IceServer, LinkState, LogLevel, RtcHost } from "../core/room.ts";
@@ -44,6 +44,8 @@ export type PeerHostOptions = {
     now: Millis,
   ) => MediaSender | undefined;
   readonly onFrame: (linkId: string, mid: string, frame: PlacedFrame) => void;
+  /** A key of a telephone was pressed. */
+  readonly onDigit?: (linkId: string, mid: string, digit: PlacedDigit) => void;
   /** Every 100 ms of the pump's time, after the frames up to then; see `ReceivingEngine`. */
   readonly onTick?: (at: Millis) => void;
   readonly tap?: ReceivingTap;
@@ -77,6 +79,7 @@ export class PeerHost implements RtcHost {
     this.#o = o;
     const engine = new ReceivingEngine({
       onFrame: o.onFrame,
+      ...(o.onDigit ? { onDigit: o.onDigit } : {}),
       onRtcp: (linkId, data) => this.#links.get(linkId)?.media.send(data),
       ...(o.onTick ? { onTick: o.onTick } : {}),
     });

@@ -158,7 +158,7 @@ export function replay(receiver: ConnectionReceiver, arrivals: readonly Arrival[
   const drain = (now: Millis) => {
     for (let out = receiver.poll(now); out; out = receiver.poll(now)) {
       if (out.t === "rtcp") rtcp++;
-      else {
+      else if (out.t === "frame") {
         frames++;
         bytes += out.frame.data.length;
       }

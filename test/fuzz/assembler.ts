@@ -3,7 +3,7 @@ import { codecs } from "../../src/core/codecs/registry.ts";
 import { FrameAssembler } from "../../src/core/media/assembler.ts";
 import { type Random, randomInt } from "../../src/core/random.ts";
 import { millis } from "../../src/core/time.ts";
-import { codecTables } from "../core/codecs/tables.ts";
+import { codecFmtp, codecTables } from "../core/codecs/tables.ts";
 import { type FuzzTarget, pick } from "./target.ts";
 
 /** Packets that one assembler gets. */
@@ -36,7 +36,12 @@ class Life {
 
   constructor(codec: Codec, random: Random, gate: boolean) {
     this.#random = random;
-    this.#assembler = new FrameAssembler({ codec, onLoss: gate ? "gate" : "keep", holdMs: 50 });
+    this.#assembler = new FrameAssembler({
+      codec,
+      fmtp: codecFmtp[codec.name] ?? "",
+      onLoss: gate ? "gate" : "keep",
+      holdMs: 50,
+    });
     const own = codecTables[codec.name] ?? [];
     this.#payloads = [...own, ...own, ...Object.values(codecTables).flat()].flatMap((c) => c.payloads);
   }

@@ -9,7 +9,7 @@ import { codecs } from "../../src/core/codecs/registry.ts";
 import { av1Sequences } from "../core/codecs/av1.cases.ts";
 import { sets } from "../core/codecs/h264.cases.ts";
 import { h265Sets } from "../core/codecs/h265.cases.ts";
-import { codecTables } from "../core/codecs/tables.ts";
+import { codecFmtp, codecTables } from "../core/codecs/tables.ts";
 import { type FuzzTarget, mutate, noise, pick, toHex } from "./target.ts";
 
 const MAX = 192;
@@ -24,7 +24,7 @@ export const payloadTargets: readonly FuzzTarget[] = codecs.map((codec) => ({
   start(random) {
     const own = (codecTables[codec.name] ?? []).flatMap((c) => c.payloads);
     const foreign = Object.values(codecTables).flatMap((t) => t.flatMap((c) => c.payloads));
-    const depacketizer = codec.depacketizer();
+    const depacketizer = codec.depacketizer(codecFmtp[codec.name]);
     const parts: Uint8Array[] = [];
     let input: Uint8Array = new Uint8Array(0);
     return {

@@ -7,7 +7,7 @@ import { buildRtp, emptyRtpView, parseRtp } from "../../src/core/rtp/packet.ts";
 import { parseRtcp } from "../../src/core/rtp/rtcp/parse.ts";
 import type { NegotiatedMedia, NegotiatedPayload } from "../../src/core/sdp/negotiated.ts";
 import { millis } from "../../src/core/time.ts";
-import { codecTables } from "../core/codecs/tables.ts";
+import { codecFmtp, codecTables } from "../core/codecs/tables.ts";
 import { rtcpSeeds } from "./packets.ts";
 import { type FuzzTarget, mutate, noise, pick, toHex } from "./target.ts";
 
@@ -22,7 +22,7 @@ const payloads: readonly NegotiatedPayload[] = codecs.flatMap((c, i) => [
     payloadType: 96 + i,
     codec: c.rtpName.toLowerCase(),
     clockRate: c.clockRate,
-    fmtp: "",
+    fmtp: codecFmtp[c.name] ?? "",
     feedback: feedback(c.kind),
   },
   ...(c.kind === "video"

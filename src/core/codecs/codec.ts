@@ -41,6 +41,8 @@ export type JoinedFrame = {
   readonly height?: number;
   /** Microseconds, where the bitstream says it (audio). */
   readonly duration?: number;
+  /** See `Frame.config`. */
+  readonly config?: Uint8Array;
 };
 
 /** Receiving side of a codec for one track. Instances may keep state (parameter sets) and are never shared. */

@@ -101,6 +101,7 @@ export function assembledFrame(
   if (joined.width !== undefined) frame.width = joined.width;
   if (joined.height !== undefined) frame.height = joined.height;
   if (joined.duration !== undefined) frame.duration = joined.duration;
+  if (joined.config !== undefined) frame.config = joined.config;
   if (rotation !== undefined) frame.rotation = rotation;
   return frame;
 }

@@ -11,7 +11,7 @@ import type { NegotiatedMedia, NegotiatedPayload } from "../sdp/negotiated.ts";
 import { type Millis, millis } from "../time.ts";
 import { CongestionFeedback } from "./congestion-feedback.ts";
 import { IncomingStream, type StreamOutput } from "./incoming-stream.ts";
-import type { PlacedFrame, ReceivedTrack } from "./received-track.ts";
+import type { PlacedDigit, PlacedFrame, ReceivedTrack } from "./received-track.ts";
 import { needsFir, ReceiverReports } from "./receiver-reports.ts";
 import { SimulcastTracks } from "./simulcast-tracks.ts";
 import { SenderTimeline } from "./timeline.ts";
@@ -26,7 +26,9 @@ const MAX_NAMES = 1024;
 /** What a connection gives: frames, and RTCP to send. */
 export type ReceiverOutput =
   | { readonly t: "frame"; readonly mid: string; readonly frame: PlacedFrame }
-  | { readonly t: "rtcp"; readonly data: Uint8Array };
+  | { readonly t: "rtcp"; readonly data: Uint8Array }
+  /** Somebody pressed a key of a telephone. */
+  | { readonly t: "digit"; readonly mid: string; readonly digit: PlacedDigit };
 
 /** Options of a receiver. */
 export type ReceiverOptions = {
@@ -250,6 +252,7 @@ export class ConnectionReceiver {
       rid: route.rid,
       kind: route.section.kind,
       payload,
+      payloads: route.payloads,
       sender: this.#timeline(route.ssrc),
       rtt: this.#rtt,
       faults: this.#faults,
@@ -306,6 +309,8 @@ export class ConnectionReceiver {
       case "frame":
         if (this.#simulcast.push(s, out.frame, now)) return undefined;
         return { t: "frame", mid: s.mid, frame: out.frame };
+      case "digit":
+        return { t: "digit", mid: s.mid, digit: out.digit };
       case "nack":
         return { t: "rtcp", data: this.#reports.nack(s, out.seqs, now) };
       case "keyframe": {

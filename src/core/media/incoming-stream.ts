@@ -5,17 +5,25 @@ import type { PacketExtensions } from "../rtp/extension-map.ts";
 import { NackGenerator } from "../rtp/nack.ts";
 import { firstSource, payloadOf, type RtpView } from "../rtp/packet.ts";
 import { Reception } from "../rtp/reception.ts";
+import { parseRed, redundantPackets } from "../rtp/red.ts";
 import type { SenderReport } from "../rtp/rtcp/packet.ts";
 import type { RttEstimator } from "../rtp/rtt.ts";
 import { SequenceLedger } from "../rtp/sequence-ledger.ts";
+import { TelephoneEvents } from "../rtp/telephone-event.ts";
 import { TimestampGuard } from "../rtp/timestamp-guard.ts";
 import type { NegotiatedPayload } from "../sdp/negotiated.ts";
 import { seqDiff, tsDiff } from "../serial.ts";
 import { type Millis, millis, ntpToWall } from "../time.ts";
 import type { KeyframeReason, MediaPacket } from "./assembled-frame.ts";
 import { KeyframePolicy } from "./keyframe-policy.ts";
-import { type PayloadRole, payloadRole } from "./payload-role.ts";
-import type { PlacedFrame, ReceivedTrack } from "./received-track.ts";
+import { type MediaRole, type PayloadRole, payloadRole } from "./payload-role.ts";
+import {
+  type PlacedDigit,
+  type PlacedFrame,
+  placedFrame,
+  type ReceivedTrack,
+  receivedTrack,
+} from "./received-track.ts";
 import { type CodedFrame, StreamAssembler } from "./stream-assembler.ts";
 import { StreamCounters } from "./stream-counters.ts";
 import type { SenderTimeline, TrackTimeline } from "./timeline.ts";
@@ -24,9 +32,8 @@ import type { SenderTimeline, TrackTimeline } from "./timeline.ts";
 export type StreamOutput =
   | { readonly t: "frame"; readonly frame: PlacedFrame }
   | { readonly t: "nack"; readonly seqs: readonly number[] }
-  | { readonly t: "keyframe"; readonly reason: KeyframeReason };
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+  | { readonly t: "keyframe"; readonly reason: KeyframeReason }
+  | { readonly t: "digit"; readonly digit: PlacedDigit };
 
 /** Frames wait this long for the first sender report, so that they start exactly in sync. */
 const START_HOLD_MS = 1500;
@@ -42,6 +49,8 @@ export type StreamOptions = {
   readonly rid?: string | undefined;
   readonly kind: MediaKind;
   readonly payload: NegotiatedPayload;
+  /** All payload types of the m-line. */
+  readonly payloads: ReadonlyMap<number, NegotiatedPayload>;
   readonly sender: SenderTimeline;
   readonly rtt: RttEstimator;
   readonly faults: FaultCounter;
@@ -67,6 +76,11 @@ export class IncomingStream {
   readonly #clockRate: number;
   /** Roles of payload types, by what was negotiated of them. */
   readonly #roles = new Map<NegotiatedPayload, PayloadRole | undefined>();
+  readonly #payloads: ReadonlyMap<number, NegotiatedPayload>;
+  #digits: TelephoneEvents | undefined;
+  #pressed: PlacedDigit[] = [];
+  /** Ticks of the last packet of sound: RED repeats such packets. */
+  #packetTicks = 0;
   #payload: NegotiatedPayload;
   #role: PayloadRole | undefined;
   readonly #ledger = new SequenceLedger();
@@ -83,7 +97,7 @@ export class IncomingStream {
   #tsEpoch = 0;
   #frames: PlacedFrame[] = [];
 
-  constructor(o: StreamOptions, media: PayloadRole & { role: "media" }) {
+  constructor(o: StreamOptions, media: MediaRole) {
     this.ssrc = o.ssrc;
     this.mid = o.mid;
     this.rid = o.rid;
@@ -95,6 +109,7 @@ export class IncomingStream {
     this.#nack = o.payload.feedback.includes("nack") ? new NackGenerator({ rtt: o.rtt }) : undefined;
     this.#assembler = new StreamAssembler(media.codec, media.fmtp);
     this.#clockRate = o.payload.clockRate;
+    this.#payloads = o.payloads;
     this.#payload = o.payload;
     this.#role = media;
     this.#timeline = o.sender.track(o.payload.clockRate);
@@ -102,8 +117,8 @@ export class IncomingStream {
 
   /** A stream for a negotiated payload; undefined when its codec is not one of ours. */
   static create(o: StreamOptions): IncomingStream | undefined {
-    const role = payloadRole(o.payload);
-    return role?.role === "media" ? new IncomingStream(o, role) : undefined;
+    const role = payloadRole(o.payload, o.payloads);
+    return role && "codec" in role ? new IncomingStream(o, role) : undefined;
   }
 
   get codec(): CodecName {
@@ -123,7 +138,8 @@ export class IncomingStream {
   /** False: packets of `payload` need another clock, so they are another stream. */
   accepts(payload: NegotiatedPayload): boolean {
     if (payload === this.#payload) return true;
-    return this.#roleOf(payload)?.role !== "media" || payload.clockRate === this.#clockRate;
+    const role = this.#roleOf(payload);
+    return !role || !("codec" in role) || payload.clockRate === this.#clockRate;
   }
 
   get deadline(): Millis | undefined {
@@ -131,7 +147,7 @@ export class IncomingStream {
       earliest(this.#nack?.deadline, this.#assembler.deadline),
       this.standby ? undefined : this.#policy.deadline,
     );
-    return this.#frames.length > 0 ? millis(0) : earliest(machines, this.#holdUntil);
+    return this.#frames.length + this.#pressed.length > 0 ? millis(0) : earliest(machines, this.#holdUntil);
   }
 
   /**
@@ -234,6 +250,8 @@ export class IncomingStream {
     if (this.#holdUntil !== undefined && now >= this.#holdUntil) this.#release(now);
     const frame = this.#frames.length > 0 ? this.#frames.shift() : undefined;
     if (frame) return { t: "frame", frame };
+    const digit = this.#pressed.shift();
+    if (digit) return { t: "digit", digit };
     const reason = this.standby ? undefined : this.#policy.poll(now);
     return reason && { t: "keyframe", reason };
   }
@@ -242,52 +260,19 @@ export class IncomingStream {
   flush(now: Millis): void {
     this.#assembler.flush();
     this.#assemble(now);
-    this.#start(now);
+    this.#start();
   }
 
   /** Counters so far. */
   statistics(): ReceivedTrack {
-    const a = this.#assembler.stats;
-    const c = this.#counters;
-    const { ssrc } = c.rtx;
-    const ledger = this.#ledger.snapshot();
-    return {
-      mid: this.mid,
-      ...(this.rid === undefined ? {} : { rid: this.rid }),
-      ssrc: this.ssrc,
-      kind: this.kind,
-      codec: this.codec,
-      format: this.#payload,
-      packets: this.reception.received,
-      lostBeforeRepair: this.reception.lost,
-      jitterMs: this.reception.jitterMs,
-      bytes: c.bytes,
-      headerBytes: c.headerBytes,
-      ...(ssrc === undefined ? {} : { rtx: { ...c.rtx, ssrc } }),
-      ...(c.lastPacket === undefined ? {} : { lastPacket: c.lastPacket }),
-      ledger,
-      recovered: ledger.recovered,
-      lost: a.lostPackets,
-      duplicates: a.duplicatePackets,
-      nackPackets: c.nackPackets,
-      nacks: c.nacks,
+    return receivedTrack({
+      stream: this,
+      assembled: this.#assembler.stats,
+      counters: this.#counters,
+      ledger: this.#ledger.snapshot(),
+      timeline: this.#timeline,
       keyframeRequests: this.#policy.sent,
-      firs: c.firs,
-      frames: a.frames,
-      gatedFrames: a.gatedFrames,
-      abandonedFrames: a.abandonedFrames,
-      keyframes: a.keyframes,
-      multiPacketFrames: c.multiPacketFrames,
-      freezes: c.freezes,
-      ...(c.width === undefined ? {} : { width: c.width }),
-      ...(c.height === undefined ? {} : { height: c.height }),
-      ...(c.audioLevel === undefined ? {} : { audioLevel: c.audioLevel }),
-      synchronized: this.#timeline.synchronized,
-      timelineRestarts: this.#timeline.restarts,
-      clockSteps: this.#timeline.clockSteps,
-      timeline: this.#timeline.model,
-      ...(c.report ? { report: c.report } : {}),
-    };
+    });
   }
 
   /** The keyframe request that was asked for went out as FIR. */
@@ -312,14 +297,43 @@ export class IncomingStream {
       this.#assembler.push(p, role.codec, role.fmtp, newest, now);
       return;
     }
-    if (!role) this.#faults.count("payload-unsupported");
+    if (role?.role === "red") {
+      this.#unwrapRed(p, role, newest, now);
+      return;
+    }
+    if (role?.role === "digits") this.#onDigits(p, role.clockRate);
+    else if (!role) this.#faults.count("payload-unsupported");
     this.#assembler.pass({ ...p, payload: NOTHING }, now);
+  }
+
+  /** The packet that RED carries, and those before it that are missing and repeated in it. */
+  #unwrapRed(p: MediaPacket, role: MediaRole & { role: "red" }, newest: boolean, now: Millis): void {
+    const { codec, fmtp } = role;
+    const blocks = p.payload.length === 0 ? [] : parseRed(p.payload);
+    const primary = blocks?.at(-1);
+    if (!blocks || (primary && primary.offset !== 0)) this.#faults.count("payload-malformed");
+    const payload = primary?.offset === 0 ? p.payload.subarray(primary.from, primary.to) : NOTHING;
+    this.#assembler.push({ ...p, payload }, codec, fmtp, newest, now);
+    if (!blocks || blocks.length < 2) return;
+    for (const r of redundantPackets(p.payload, blocks, role.payloadType, this.#packetTicks)) {
+      const extSeq = p.extSeq - r.back;
+      if (!this.#ledger.onRecovered(extSeq)) continue;
+      this.#nack?.recovered(extSeq, now);
+      const packet = { ...p, extSeq, rtpTime: p.rtpTime - r.offset, marker: false, payload: r.payload };
+      this.#assembler.push(packet, codec, fmtp, false, now);
+    }
+  }
+
+  #onDigits(p: MediaPacket, clockRate: number): void {
+    this.#digits ??= new TelephoneEvents(clockRate);
+    const digit = this.#digits.push(p.payload, p.rtpTime);
+    if (digit) this.#pressed.push({ ...digit, local: this.#timeline.locate(digit.rtpTime, p.arrival) });
   }
 
   #roleOf(payload: NegotiatedPayload): PayloadRole | undefined {
     if (!this.#roles.has(payload)) {
       if (this.#roles.size >= MAX_ROLES) this.#roles.clear();
-      this.#roles.set(payload, payloadRole(payload));
+      this.#roles.set(payload, payloadRole(payload, this.#payloads));
     }
     return this.#roles.get(payload);
   }
@@ -341,6 +355,7 @@ export class IncomingStream {
     this.#takeKeyframeRequest(now);
     for (let c = this.#assembler.poll(now); c; c = this.#assembler.poll(now)) {
       const f = c.frame;
+      if (f.duration !== undefined) this.#packetTicks = Math.round((f.duration * this.#clockRate) / 1e6);
       if (this.kind === "video") {
         this.#counters.onFrame(f, now);
         if (f.keyframe) {
@@ -367,28 +382,17 @@ export class IncomingStream {
   #release(now: Millis): void {
     if (this.#started || this.#held.length === 0) return;
     if (this.#timeline.synchronized || (this.#holdUntil !== undefined && now >= this.#holdUntil))
-      this.#start(now);
+      this.#start();
   }
 
-  #start(_now: Millis): void {
+  #start(): void {
     this.#started = true;
     this.#holdUntil = undefined;
     for (const f of this.#held.splice(0)) this.#frames.push(this.#place(f));
   }
 
-  #place({ codec, frame: f }: CodedFrame): PlacedFrame {
-    const frame: Mutable<PlacedFrame> = {
-      codec: codec.name,
-      data: f.data,
-      keyframe: f.keyframe,
-      local: this.#timeline.place(f.rtpTime, f.arrival, f.duration),
-      rtpTime: f.rtpTime,
-      lostBefore: f.lostBefore,
-    };
-    if (f.width !== undefined) frame.width = f.width;
-    if (f.height !== undefined) frame.height = f.height;
-    if (f.duration !== undefined) frame.duration = f.duration;
-    if (f.rotation !== undefined) frame.rotation = f.rotation;
-    return frame;
+  #place({ codec, frame }: CodedFrame): PlacedFrame {
+    const local = this.#timeline.place(frame.rtpTime, frame.arrival, frame.duration);
+    return placedFrame(codec.name, frame, local);
   }
 }

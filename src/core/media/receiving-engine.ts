@@ -1,7 +1,7 @@
 import type { NegotiatedMedia } from "../sdp/negotiated.ts";
 import { type Millis, millis } from "../time.ts";
 import type { ConnectionReceiver } from "./connection-receiver.ts";
-import type { PlacedFrame } from "./received-track.ts";
+import type { PlacedDigit, PlacedFrame } from "./received-track.ts";
 
 /** Ticks stand at fixed multiples of this on the session's clock. */
 export const TICK_MS = 100;
@@ -11,6 +11,8 @@ const PATIENCE_MS = 100;
 /** Where the outputs of an engine go. Nothing may be pushed into the engine from inside them. */
 export type ReceivingEngineOptions = {
   readonly onFrame: (link: string, mid: string, frame: PlacedFrame) => void;
+  /** A key of a telephone was pressed. */
+  readonly onDigit?: (link: string, mid: string, digit: PlacedDigit) => void;
   /** RTCP for the other side of a link. `now`: when it was due. */
   readonly onRtcp: (link: string, data: Uint8Array, now: Millis) => void;
   /** A multiple of `TICK_MS` has passed, and everything up to it has come out. Absent: no ticks. */
@@ -154,6 +156,7 @@ export class ReceivingEngine {
     const now = millis(at);
     for (let out = l.receiver.poll(now); out !== undefined; out = l.receiver.poll(now)) {
       if (out.t === "rtcp") this.#o.onRtcp(l.id, out.data, now);
+      else if (out.t === "digit") this.#o.onDigit?.(l.id, out.mid, out.digit);
       else {
         if (at !== this.#batchAt) this.#handOut();
         this.#batchAt = at;

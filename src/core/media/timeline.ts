@@ -137,6 +137,12 @@ export class TrackTimeline {
     return millis(this.#lastLocal);
   }
 
+  /** Local time of something that is no frame; it moves nothing. */
+  locate(rtp: number, arrival: Millis): Millis {
+    const media = rtp / this.#ratePerMs;
+    return millis(media + (this.#offset ?? this.#target(rtp, arrival) ?? arrival - media));
+  }
+
   /** Forgets the mapping: the timestamps started anew. */
   restart(): void {
     this.#reports.restart();

@@ -9,7 +9,7 @@ export type Capability = {
   readonly channels?: number;
   /** Receive parameters for our own offers. */
   readonly fmtp: string;
-  /** Payload type in our own offers while it is free; absent: never offered, and answered behind all others. */
+  /** Payload type in our own offers while it is free; absent: never offered, and video then answered last. */
   readonly payloadType?: number;
   /** Payload type of its retransmissions in our own offers; absent: no RTX. */
   readonly rtxPayloadType?: number;
@@ -57,6 +57,14 @@ export const defaultCapabilities: readonly Capability[] = [
     fmtp: "minptime=10;useinbandfec=1;stereo=1",
     payloadType: 111,
   },
+  { name: "multiopus", kind: "audio", clockRate: 48000, fmtp: "" },
+  { name: "red", kind: "audio", clockRate: 48000, channels: 2, fmtp: "" },
+  { name: "G722", kind: "audio", clockRate: 8000, fmtp: "", payloadType: 9 },
+  { name: "PCMU", kind: "audio", clockRate: 8000, fmtp: "", payloadType: 0 },
+  { name: "PCMA", kind: "audio", clockRate: 8000, fmtp: "", payloadType: 8 },
+  { name: "CN", kind: "audio", clockRate: 8000, fmtp: "", payloadType: 13 },
+  { name: "telephone-event", kind: "audio", clockRate: 48000, fmtp: "0-15", payloadType: 110 },
+  { name: "telephone-event", kind: "audio", clockRate: 8000, fmtp: "0-15", payloadType: 126 },
   { name: "VP8", kind: "video", clockRate: 90000, fmtp: "", payloadType: 96, rtxPayloadType: 97 },
   {
     name: "H264",

@@ -98,7 +98,7 @@ export function offerCodecs(
   return out;
 }
 
-/** Codecs of the remote offer that we can take, with their retransmissions: in its order, what we never offer last. */
+/** Codecs of the remote offer that we can take, with their retransmissions: in its order, video that we never offer last. */
 export function answerCodecs(m: MediaSection, capabilities: readonly Capability[]): SdpCodec[] {
   const ours = m.kind === "video" ? videoFeedback : audioFeedback;
   const taken = new Set<number>();
@@ -114,16 +114,24 @@ export function answerCodecs(m: MediaSection, capabilities: readonly Capability[
         bitstreamProfile(name, k.fmtp) === bitstreamProfile(name, c.fmtp),
     );
     if (!known || isInterleaved(name, c.fmtp)) continue;
+    // Copies of a codec that is not taken are of no use. RED may stand before the codec inside.
+    if (name === "red" && !m.codecs.some((x) => x.name.toLowerCase() === "opus" && repeats(c.fmtp, x)))
+      continue;
     taken.add(c.payloadType);
     const fmtp = name === "opus" ? known.fmtp : name === "h264" ? withOurLevel(c.fmtp) : c.fmtp;
     const codec = { ...c, fmtp, feedback: c.feedback.filter((f) => ours.includes(f)) };
-    (known.payloadType === undefined ? behind : out).push(codec);
+    (known.payloadType === undefined && m.kind === "video" ? behind : out).push(codec);
   }
   out.push(...behind);
   for (const c of m.codecs) {
     if (c.name.toLowerCase() === "rtx" && taken.has(Number(fmtpValue(c.fmtp, "apt")))) out.push(c);
   }
   return out;
+}
+
+/** RED of this fmtp carries packets of `c`. */
+function repeats(fmtp: string, c: SdpCodec): boolean {
+  return fmtp === "" || fmtp.split("/").every((pt) => Number(pt) === c.payloadType);
 }
 
 /** Profile of VP9 (RFC 9628 section 6.1) and AV1, 0 where nothing is said. Of others any profile is taken. */

@@ -1,9 +1,9 @@
-import { OPUS_SILENCE, OPUS_SILENCE_US } from "../../core/codecs/opus-packet.ts";
+import { OPUS_SILENCE_US } from "../../core/codecs/opus-packet.ts";
 import type { Frame, MediaKind, TrackSource } from "../../core/frame.ts";
 import { SilenceFiller } from "../../core/media/silence.ts";
 import { type Micros, micros } from "../../core/time.ts";
 import type { FileTrack } from "./journal.ts";
-import { splitsFile } from "./matroska-codecs.ts";
+import { matroskaSilence, splitsFile } from "./matroska-codecs.ts";
 import type { MediaFile } from "./media-file.ts";
 
 /** The header waits this long for the first frame of every track, so that it can name them all. */
@@ -260,11 +260,13 @@ export class RecordingGroup {
 
   #silence(file: MediaFile, track: Track, times: readonly Micros[]): void {
     if (track.number === undefined || times.length === 0) return;
+    const packet = track.codec && track.codec !== "aac" ? matroskaSilence(track.codec) : undefined;
+    if (!packet) return;
     for (const t of times) {
       const time = micros(Math.max(t, track.lastUs + 1000));
       track.lastUs = time;
       track.frames++;
-      file.silence(track.number, time, OPUS_SILENCE);
+      file.silence(track.number, time, packet);
     }
     const from = times[0] ?? micros(0);
     track.gap ??= { from, to: from };

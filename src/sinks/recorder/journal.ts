@@ -101,6 +101,14 @@ export type JournalEntry =
       readonly cause: "loss" | "silence" | "disk";
     }
   | (ParticipantStatistics & { readonly t: "statistics" })
+  /** A key of a telephone was pressed (RFC 4733). */
+  | {
+      readonly t: "digit";
+      readonly participantId: string;
+      readonly digit: string;
+      readonly atMs: number;
+      readonly durationMs: number;
+    }
   /** Faults of what came in during this attempt, by name. */
   | { readonly t: "faults"; readonly counts: Readonly<Record<string, number>> }
   | { readonly t: "end"; readonly atMs: number };

@@ -44,6 +44,8 @@ export type Manifest = {
   readonly files: readonly ManifestFile[];
   readonly sizes: readonly { path: string; atMs: number; width: number; height: number }[];
   readonly gaps: readonly { path: string; kind: string; fromMs: number; toMs: number; cause: string }[];
+  /** Keys of telephones that were pressed. */
+  readonly digits: readonly { participantId: string; digit: string; atMs: number; durationMs: number }[];
   readonly statistics: readonly ParticipantStatistics[];
   /** What was wrong with what came in, by name, over the whole session. */
   readonly faults: Readonly<Record<string, number>>;
@@ -79,6 +81,7 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
       ...entries.filter((e) => e.t === "gap").map(({ t: _, id, ...e }) => ({ path: path(id), ...e })),
       ...restartGaps(entries, files),
     ],
+    digits: entries.filter((e) => e.t === "digit").map(({ t: _, ...e }) => e),
     statistics: entries.filter((e) => e.t === "statistics").map(({ t: _, ...e }) => e),
     faults: sumOfFaults(entries),
   };

@@ -49,7 +49,8 @@ function drain(r: ConnectionReceiver, t: number): { frames: string[]; nacks: num
   const nacks: number[] = [];
   for (let out = r.poll(millis(t)); out; out = r.poll(millis(t))) {
     if (out.t === "frame") frames.push(out.mid);
-    else for (const p of parseRtcp(out.data).packets) if (p.type === "nack") nacks.push(p.media);
+    else if (out.t === "rtcp")
+      for (const p of parseRtcp(out.data).packets) if (p.type === "nack") nacks.push(p.media);
   }
   return { frames, nacks };
 }

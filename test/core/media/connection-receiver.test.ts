@@ -122,7 +122,7 @@ function call(o: { profile: NetworkName; seed: number; seconds: number; feedback
   const drain = (now: Millis) => {
     for (let out = receiver.poll(now); out; out = receiver.poll(now)) {
       if (out.t === "frame") frames.push({ mid: out.mid, frame: out.frame, at: now });
-      else {
+      else if (out.t === "rtcp") {
         rtcp.push(out.data);
         back.push({ item: out.data, bytes: out.data.length }, now);
       }

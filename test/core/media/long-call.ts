@@ -93,6 +93,7 @@ export function longCall(o: CallOptions): CallResult {
       }
       return;
     }
+    if (out.t !== "frame") return;
     const { frame } = out;
     const kind = out.mid === "0" ? "audio" : "video";
     const n = u32(frame.data, kind === "audio" ? 1 : frame.keyframe ? keyframe640x480.length : 1);

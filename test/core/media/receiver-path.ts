@@ -152,7 +152,7 @@ export class ReceiverPath {
         this.frames.push({ at: this.#now, mid: out.mid, data: out.frame.data });
         continue;
       }
-      for (const p of parseRtcp(out.data).packets) this.#onRtcp(p);
+      if (out.t === "rtcp") for (const p of parseRtcp(out.data).packets) this.#onRtcp(p);
     }
   }
 
