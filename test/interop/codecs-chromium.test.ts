@@ -19,12 +19,12 @@ const SECONDS = 6;
 
 /** What is asked of the page, and what the file then holds. */
 const cases = [
-  { codec: "vp9,opus", format: "webm", video: "vp9", audio: "opus" },
-  { codec: "av1,opus", format: "webm", video: "av1", audio: "opus" },
-  { codec: "vp8,red", format: "webm", video: "vp8", audio: "opus" },
-  { codec: "vp8,pcmu", format: "mkv", video: "vp8", audio: "pcm_s16le" },
-  { codec: "vp8,pcma", format: "mp4", video: "h264", audio: "aac" },
-  { codec: "vp8,g722", format: "mkv", video: "vp8", audio: "g722" },
+  { codec: "vp9,opus", format: "webm", video: "vp9", audio: "opus", wire: ["audio/opus", "video/VP9"] },
+  { codec: "av1,opus", format: "webm", video: "av1", audio: "opus", wire: ["audio/opus", "video/AV1"] },
+  { codec: "vp8,red", format: "webm", video: "vp8", audio: "opus", wire: ["audio/RED", "video/VP8"] },
+  { codec: "vp8,pcmu", format: "mkv", video: "vp8", audio: "pcm_s16le", wire: ["audio/PCMU", "video/VP8"] },
+  { codec: "vp8,pcma", format: "mp4", video: "h264", audio: "aac", wire: ["audio/PCMA", "video/VP8"] },
+  { codec: "vp8,g722", format: "mkv", video: "vp8", audio: "g722", wire: ["audio/G722", "video/VP8"] },
 ] as const;
 
 describeWith("codecs of Chromium", [findChromium()], () => {
@@ -57,7 +57,7 @@ describeWith("codecs of Chromium", [findChromium()], () => {
     ]);
     await until("the recorder in the room", () => recording.journal.some((e) => e.t === "session"), 20_000);
     await Attendee.join(browser, rooms.url, room, "Alice", { codec: c.codec });
-    const { result, code, stderr } = await recording.ended();
+    const { result, code, stderr, manifest } = await recording.ended();
     const [file] = result.files;
     if (!file) throw new Error(`nothing was recorded: ${stderr}`);
     const inside = await inspectFile(file.path);
@@ -69,6 +69,9 @@ describeWith("codecs of Chromium", [findChromium()], () => {
     expect(inside.errors).toEqual([]);
     expect([file.format, video?.codec]).toEqual([c.format, c.video]);
     expect(audio?.codec).toContain(c.audio);
+    const objects = manifest.statistics.flatMap((s) => s.tracks.flatMap((t) => Object.values(t.statistics)));
+    const wire = objects.flatMap((s) => (s.type === "codec" ? [s.mimeType] : []));
+    expect([...new Set(wire)].sort()).toEqual(c.wire);
     expect(Math.abs((audio?.durationMs ?? 0) - 1000 * SECONDS)).toBeLessThanOrEqual(60);
     expect(audio?.longestGapMs).toBeLessThanOrEqual(45);
     // A browser on a busy machine skips pictures of codecs that are slow to encode.
