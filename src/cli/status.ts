@@ -32,7 +32,8 @@ function trackLine(t: TrackStatus): string {
   const fps = t.framesPerSecond === undefined ? "" : ` ${t.framesPerSecond} fps`;
   const jitter = t.jitterMs === undefined ? "" : `  jitter ${Math.round(t.jitterMs)} ms`;
   const recovered = t.recovered > 0 ? `  ${t.recovered} recovered` : "";
-  return `${t.source.padEnd(10)} ${shown(t.codec)}${size}${fps}  ${formatBitrate(t.bitrate)}  ${loss(t)}${recovered}${jitter}`;
+  const keyframes = t.kind === "video" ? `  ${t.keyframes} keyframes` : "";
+  return `${t.source.padEnd(10)} ${shown(t.codec)}${size}${fps}  ${formatBitrate(t.bitrate)}  ${loss(t)}${recovered}${keyframes}${jitter}`;
 }
 
 /** What was lost after repair: a share, and how many packets that is. */
@@ -44,9 +45,12 @@ function loss(t: TrackStatus): string {
 /** One line for a pipe. */
 function plain(s: StatusMessage): string {
   const people = s.participants.map((p) => {
-    const tracks = p.tracks.map(
-      (t) => `${shown(t.codec)} ${formatBitrate(t.bitrate)} ${(100 * t.loss).toFixed(1)}% lost`,
-    );
+    const tracks = p.tracks.map((t) => {
+      const size = t.width === undefined ? "" : ` ${t.width}x${t.height}`;
+      const keyframes = t.kind === "video" ? ` ${t.keyframes} keyframes` : "";
+      const lost = `${(100 * t.loss).toFixed(1)}% lost ${t.recovered} recovered`;
+      return `${shown(t.codec)}${size} ${formatBitrate(t.bitrate)} ${lost}${keyframes}`;
+    });
     const media = tracks.length > 0 ? ` [${tracks.join(", ")}]` : "";
     const disk = p.bytesOnDisk > 0 ? ` ${formatBytes(p.bytesOnDisk)}` : "";
     return `${shown(p.name)}${media}${disk}`;

@@ -64,13 +64,13 @@ describe("the status", () => {
       "● recording 1:05",
       "  Ann  2.5 MB on disk  rtt 42 ms",
       "    microphone opus  64 kbit/s  0 % lost",
-      "    camera     vp8 640x360 30 fps  1.23 Mbit/s  1.2 % lost (12)  7 recovered  jitter 5 ms",
+      "    camera     vp8 640x360 30 fps  1.23 Mbit/s  1.2 % lost (12)  7 recovered  3 keyframes  jitter 5 ms",
     ]);
   });
 
   it("is one line on a pipe", () => {
     expect(renderStatus(status(), pipe)).toBe(
-      "recording 1:05  Ann [opus 64 kbit/s 0.0% lost, vp8 1.23 Mbit/s 1.2% lost] 2.5 MB",
+      "recording 1:05  Ann [opus 64 kbit/s 0.0% lost 0 recovered, vp8 640x360 1.23 Mbit/s 1.2% lost 7 recovered 3 keyframes] 2.5 MB",
     );
     expect(renderStatus(status({ phase: "waiting", participants: [] }), pipe)).toBe(
       "in the room, waiting for media 1:05",
