@@ -108,7 +108,8 @@ describeWith("a recording of Chromium that ends early", [findChromium()], () => 
     const [before, after] = r.manifest.files;
     if (!before || !after) throw new Error("files are missing");
     expect(before.recovered).toBe(true);
-    expect(before.startMs).toBeLessThanOrEqual(5);
+    // zero is the session's first packet; the part begins at its first frame, which may wait a moment
+    expect(before.startMs).toBeLessThanOrEqual(TOLERANCE);
     expect(Math.abs(before.durationMs - killed)).toBeLessThanOrEqual(TOLERANCE);
     expect(after.startMs).toBeGreaterThan(killed);
     expect(after.startMs).toBeLessThan(killed + 4000);
