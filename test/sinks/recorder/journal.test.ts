@@ -104,7 +104,10 @@ test("the manifest says who was there, what was written and what is missing", ()
     complete: false,
     participants: [{ id: "id-A", name: "A", joinedMs: 0, leftMs: 9 }],
     files: [{ path: "A.webm", participantId: "id-A", startMs: 250, recovered: true }],
-    sizes: [{ path: "A.webm", atMs: 3, width: 1, height: 2 }],
+    events: expect.arrayContaining([
+      { atMs: 3, type: "resize", participantId: "id-A", path: "A.webm", width: 1, height: 2 },
+      { atMs: 9, type: "leave", participantId: "id-A" },
+    ]),
     faults: { "rtp-late": 5, "rtp-duplicate": 1 },
   });
   const whole = manifestOf([...entries, closed("1-1", "A-2.webm")]);
