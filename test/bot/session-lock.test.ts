@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { isLocked, LOCK_FILE, lockSession } from "../../src/bot/session-lock.ts";
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "roomtap-lock-"));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const hold = (text: string) => writeFileSync(join(directory, LOCK_FILE), text);
+
+test("a session is locked from when somebody works in it until they say that they no longer do", () => {
+  expect(isLocked(directory)).toBe(false);
+  const release = lockSession(directory);
+  expect(isLocked(directory)).toBe(true);
+  release();
+  expect(isLocked(directory)).toBe(false);
+  expect(existsSync(join(directory, LOCK_FILE))).toBe(false);
+  release();
+});
+
+test("a process that died holds nothing, nor does a later one that got its id", async () => {
+  const child = spawn("true");
+  await new Promise((resolve) => child.once("close", resolve));
+  hold(JSON.stringify({ host: hostname(), pid: child.pid }));
+  expect(isLocked(directory)).toBe(false);
+  lockSession(directory);
+  const own = JSON.parse(readFileSync(join(directory, LOCK_FILE), "utf8"));
+  expect(own.pid).toBe(process.pid);
+  hold(JSON.stringify({ ...own, start: "another-boot/1" }));
+  expect(isLocked(directory)).toBe(false);
+});
+
+test("a process of another machine holds it, because nobody here can know", () => {
+  hold(JSON.stringify({ host: "elsewhere", pid: 1 }));
+  expect(isLocked(directory)).toBe(true);
+});
+
+test.each(["", "{", "null", "[]", '{"host":1}', '{"host":"h","pid":-1}', '{"host":"h","pid":"1"}'])(
+  "a lock that says %j says nothing",
+  (text) => {
+    hold(text);
+    expect(isLocked(directory)).toBe(false);
+  },
+);
+
+test("a lock that cannot be read counts", () => {
+  mkdirSync(join(directory, LOCK_FILE));
+  expect(isLocked(directory)).toBe(true);
+});
+
+test("a directory that is gone is not locked, and locking it does no harm", () => {
+  rmSync(directory, { recursive: true });
+  lockSession(directory)();
+  expect(isLocked(directory)).toBe(false);
+});
