@@ -20,6 +20,8 @@ export function videoEncoding(codec: PublishedVideo): string[] {
     return [
       ...["-c:v", encoders.h264, "-preset", "veryfast", "-profile:v", "baseline", "-level", "3.1"],
       ...["-bf", "0", "-sc_threshold", "0", "-flags", "+cgop", "-colorspace", "smpte170m"],
+      // With a bitrate to keep, x264 on several threads makes other frames every time.
+      ...["-threads", "1"],
       ...common,
       ...rate,
     ];

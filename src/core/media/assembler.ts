@@ -20,7 +20,7 @@ const RING_BITS = 12;
 /** With the ring this full, missing packets are given up at once. */
 const PRESSURE = 0.75;
 const VIDEO_HOLD_MS = 1000;
-const AUDIO_HOLD_MS = 400;
+const AUDIO_HOLD_MS = 700;
 const MARKER_GRACE_MS = 10;
 /** At the very start: wait this long for packets that were overtaken. */
 const START_GRACE_MS = 100;

@@ -260,6 +260,7 @@ export class IncomingStream {
   flush(now: Millis): void {
     this.#assembler.flush();
     this.#assemble(now);
+    this.#ledger.onGiveUpBefore(this.#newest + 1);
     this.#start();
   }
 

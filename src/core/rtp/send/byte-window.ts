@@ -1,13 +1,17 @@
 import type { Millis } from "../../time.ts";
 
 const BUCKETS = 10;
-const BUCKET_MS = 100;
 
-/** Octets of the last second, in ten buckets. */
+/** Octets of the last while, in ten buckets. */
 export class ByteWindow {
   readonly #buckets = new Float64Array(BUCKETS);
+  readonly #bucketMs: number;
   #slot = 0;
   #total = 0;
+
+  constructor(windowMs = 1000) {
+    this.#bucketMs = windowMs / BUCKETS;
+  }
 
   /** Adds `n` octets at `now`. */
   add(n: number, now: Millis): void {
@@ -17,14 +21,14 @@ export class ByteWindow {
     this.#total += n;
   }
 
-  /** Octets added within the last second (to a tenth). */
+  /** Octets added within the window (to a tenth). */
   total(now: Millis): number {
     this.#turn(now);
     return this.#total;
   }
 
   #turn(now: Millis): void {
-    const slot = Math.floor(now / BUCKET_MS);
+    const slot = Math.floor(now / this.#bucketMs);
     const steps = Math.min(BUCKETS, slot - this.#slot);
     for (let k = 1; k <= steps; k++) {
       const i = (slot - steps + k) % BUCKETS;

@@ -2,12 +2,17 @@ import type { Millis } from "../../time.ts";
 import { ByteWindow } from "./byte-window.ts";
 import type { RtpSendStream } from "./stream.ts";
 
-/** A packet is not repeated again within this time, nor within one round trip: the repeat is under way. */
+/**
+ * A packet is not repeated again within this time, nor within most of a round trip: the repeat is under way. Whoever
+ * asks once per round trip asks a little earlier now and then, as the network has it.
+ */
 const MIN_COOLDOWN_MS = 25;
-/** Share of the media bitrate that repeats may take. */
+const COOLDOWN_SHARE = 0.8;
+/** Share of the media bitrate that repeats may take, over a while that lets a lost burst be repaired whole. */
 const BUDGET_SHARE = 0.2;
-/** Octets per second that are always granted, so that a small stream can repair a lost keyframe. */
-const BUDGET_FLOOR = 8 * 1200;
+const BUDGET_WINDOW_MS = 5000;
+/** Octets in that time that are always granted, so that a small stream can repair a lost keyframe. */
+const BUDGET_FLOOR = 40 * 1200;
 
 /** Why NACKed packets were not repeated. */
 export type NackCounters = {
@@ -27,8 +32,8 @@ export type NackCounters = {
 export class NackResponder {
   readonly counters: NackCounters = { packets: 0, requested: 0, gone: 0, cooling: 0, refused: 0 };
   readonly #stream: RtpSendStream;
-  readonly #media = new ByteWindow();
-  readonly #repeats = new ByteWindow();
+  readonly #media = new ByteWindow(BUDGET_WINDOW_MS);
+  readonly #repeats = new ByteWindow(BUDGET_WINDOW_MS);
 
   constructor(stream: RtpSendStream) {
     this.#stream = stream;
@@ -43,7 +48,7 @@ export class NackResponder {
   answer(seqs: Iterable<number>, now: Millis, rttMs: number): Uint8Array[] {
     this.counters.packets++;
     const out: Uint8Array[] = [];
-    const cooldown = Math.max(rttMs, MIN_COOLDOWN_MS);
+    const cooldown = Math.max(COOLDOWN_SHARE * rttMs, MIN_COOLDOWN_MS);
     const budget = Math.max(BUDGET_FLOOR, BUDGET_SHARE * this.#media.total(now));
     let spent = this.#repeats.total(now);
     for (const seq of seqs) {

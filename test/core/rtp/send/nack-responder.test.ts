@@ -46,13 +46,22 @@ describe("answering NACKs", () => {
 
   it.each([
     [5, 25],
-    [120, 120],
+    [120, 96],
   ])("with a round trip of %d ms waits %d ms before it repeats a packet again", (rtt, cooldown) => {
     const { responder, send } = sender();
     const s = send(3, 500, 0);
     expect(responder.answer(s.slice(0, 1), millis(100), rtt)).toHaveLength(1);
     expect(responder.answer(s.slice(0, 1), millis(100 + cooldown - 0.1), rtt)).toHaveLength(0);
     expect(responder.answer(s.slice(0, 1), millis(100 + cooldown), rtt)).toHaveLength(1);
+  });
+
+  it("repairs a burst that took a whole keyframe of a stream of half a megabit", () => {
+    const { responder, send } = sender();
+    // 60 kB a second, then a keyframe of 36 kB.
+    for (let t = 0; t < 5000; t += 100) send(5, 1200, t);
+    const keyframe = send(30, 1200, 5000);
+    expect(responder.answer(keyframe, millis(5040), 50)).toHaveLength(30);
+    expect(responder.counters.refused).toBe(0);
   });
 
   it("spends at most a fifth of the media rate on repeats, and recovers", () => {
