@@ -1,9 +1,18 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { isLocked, LOCK_FILE, lockSession } from "../../src/bot/session-lock.ts";
+import { isLocked, LOCK_FILE, lockSession, takeSession } from "../../src/bot/session-lock.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -35,9 +44,35 @@ test("a process that died holds nothing, nor does a later one that got its id", 
   expect(isLocked(directory)).toBe(false);
 });
 
-test("a process of another machine holds it, because nobody here can know", () => {
+test("a process of another machine holds it for as long as it shows that it lives", () => {
   hold(JSON.stringify({ host: "elsewhere", pid: 1 }));
   expect(isLocked(directory)).toBe(true);
+  const before = Date.now() / 1000 - 600;
+  utimesSync(join(directory, LOCK_FILE), before, before);
+  expect(isLocked(directory)).toBe(false);
+});
+
+test("what nobody holds can be taken once, and only its holder gives it back", () => {
+  const release = takeSession(directory);
+  expect(release).toBeDefined();
+  expect(takeSession(directory)).toBeUndefined();
+  const other = { host: "elsewhere", pid: 1 };
+  hold(JSON.stringify(other));
+  release?.();
+  expect(JSON.parse(readFileSync(join(directory, LOCK_FILE), "utf8"))).toEqual(other);
+  expect(takeSession(directory)).toBeUndefined();
+  expect(readdirSync(directory)).toEqual([LOCK_FILE]);
+});
+
+test("what a dead process left is taken, and nothing stays behind", async () => {
+  const child = spawn("true");
+  await new Promise((resolve) => child.once("close", resolve));
+  hold(JSON.stringify({ host: hostname(), pid: child.pid }));
+  const release = takeSession(directory);
+  expect(JSON.parse(readFileSync(join(directory, LOCK_FILE), "utf8"))).toMatchObject({ pid: process.pid });
+  expect(readdirSync(directory)).toEqual([LOCK_FILE]);
+  release?.();
+  expect(readdirSync(directory)).toEqual([]);
 });
 
 test.each(["", "{", "null", "[]", '{"host":1}', '{"host":"h","pid":-1}', '{"host":"h","pid":"1"}'])(
