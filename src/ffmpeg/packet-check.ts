@@ -23,6 +23,8 @@ export type PacketTrack = {
   /** From the first packet to the end of the last. */
   readonly startMs: number;
   readonly endMs: number;
+  /** Where the last packet starts. */
+  readonly lastMs: number;
   /** From one picture to the next, or the length of a packet of sound: the median. */
   readonly typicalMs: number;
   /** Longer than 100 ms each: between two pictures, or from the end of a packet of sound to the next. */
@@ -79,6 +81,7 @@ class PacketMeter {
   #packets = 0;
   #startMs = Number.POSITIVE_INFINITY;
   #endMs = 0;
+  #lastMs = 0;
   #repeated = 0;
   #overlaps = 0;
   #lastDts: number | undefined;
@@ -99,6 +102,7 @@ class PacketMeter {
     this.#packets++;
     this.#startMs = Math.min(this.#startMs, row.ptsMs);
     this.#endMs = Math.max(this.#endMs, row.ptsMs + row.durationMs);
+    this.#lastMs = Math.max(this.#lastMs, row.ptsMs);
     if (row.dtsMs === this.#lastDts) this.#repeated++;
     this.#lastDts = row.dtsMs;
     if (this.#isVideo) this.#wait(row.ptsMs);
@@ -111,6 +115,7 @@ class PacketMeter {
       packets: this.#packets,
       startMs: this.#packets === 0 ? 0 : this.#startMs,
       endMs: this.#endMs,
+      lastMs: this.#lastMs,
       typicalMs: median(this.#steps),
       holes: this.#holes,
       holeCount: this.#holeCount,

@@ -88,7 +88,7 @@ export class MatroskaReader {
   /** One element; false: more octets are needed, or nothing more can be read. */
   #step(): boolean {
     const b = this.#buffer;
-    const head = readHead(b);
+    const head = readElementHead(b);
     if (!head) {
       if (b.length >= LOOKAHEAD) this.#failed = true;
       return false;
@@ -149,13 +149,13 @@ export class MatroskaReader {
         end: this.#cluster.end,
       });
     } else if (id === Id.EBML) {
-      const docType = children(b).find((c) => c.id === Id.DocType);
+      const docType = elementChildren(b).find((c) => c.id === Id.DocType);
       this.#events.push({ t: "header", docType: docType ? ascii(docType.data).replace(/\0+$/, "") : "" });
     } else if (id === Id.Info) {
-      const scale = children(b).find((c) => c.id === Id.TimestampScale);
+      const scale = elementChildren(b).find((c) => c.id === Id.TimestampScale);
       if (scale) this.#scaleMs = unsigned(scale.data) / 1e6 || 1;
     } else if (id === Id.Tracks) {
-      const entries = children(b)
+      const entries = elementChildren(b)
         .filter((c) => c.id === Id.TrackEntry)
         .slice(0, MAX_TRACKS);
       this.#events.push({ t: "tracks", tracks: entries.flatMap((e) => readTrack(e.data) ?? []) });
@@ -201,10 +201,11 @@ export class MatroskaReader {
   }
 }
 
-type Head = { readonly id: number; readonly size: number | undefined; readonly length: number };
+/** An element's id, the octets it says it holds (undefined: unknown), and the octets of both before them. */
+export type ElementHead = { readonly id: number; readonly size: number | undefined; readonly length: number };
 
 /** Id and size at the start of `b`; undefined: too short, or malformed. */
-function readHead(b: Uint8Array): Head | undefined {
+export function readElementHead(b: Uint8Array): ElementHead | undefined {
   const first = u8(b, 0);
   const idLength = Math.clz32(first) - 23;
   if (first === 0 || idLength > 4 || b.length < idLength + 1) return undefined;
@@ -224,14 +225,15 @@ function readHead(b: Uint8Array): Head | undefined {
   return { id, size: unknown ? undefined : size, length: idLength + sizeLength };
 }
 
-type Child = { readonly id: number; readonly data: Uint8Array };
+/** An element inside another. */
+export type ElementChild = { readonly id: number; readonly data: Uint8Array };
 
 /** Children of an element that is in memory as a whole; a torn rest is left out. */
-function children(b: Uint8Array): Child[] {
-  const out: Child[] = [];
+export function elementChildren(b: Uint8Array): ElementChild[] {
+  const out: ElementChild[] = [];
   let at = 0;
   while (at < b.length) {
-    const head = readHead(b.subarray(at));
+    const head = readElementHead(b.subarray(at));
     if (!head || head.size === undefined || at + head.length + head.size > b.length) break;
     out.push({ id: head.id, data: b.subarray(at + head.length, at + head.length + head.size) });
     at += head.length + head.size;
@@ -239,13 +241,15 @@ function children(b: Uint8Array): Child[] {
   return out;
 }
 
-function unsigned(b: Uint8Array): number {
+/** The value of an unsigned-integer element (RFC 8794 section 7.2). */
+export function unsigned(b: Uint8Array): number {
   let v = 0;
   for (const octet of b.subarray(0, 8)) v = v * 256 + octet;
   return v;
 }
 
-function floating(b: Uint8Array): number {
+/** The value of a float element (RFC 8794 section 7.3). */
+export function floating(b: Uint8Array): number {
   const view = new DataView(b.buffer, b.byteOffset, b.byteLength);
   if (b.length === 4) return view.getFloat32(0);
   return b.length === 8 ? view.getFloat64(0) : 0;
@@ -253,8 +257,8 @@ function floating(b: Uint8Array): number {
 
 /** A track entry; undefined when it is neither audio nor video, or numbered beyond one octet. */
 function readTrack(entry: Uint8Array): MatroskaTrack | undefined {
-  const fields = children(entry);
-  const data = (list: readonly Child[], id: number) => list.find((c) => c.id === id)?.data;
+  const fields = elementChildren(entry);
+  const data = (list: readonly ElementChild[], id: number) => list.find((c) => c.id === id)?.data;
   const number = unsigned(data(fields, Id.TrackNumber) ?? new Uint8Array(0));
   const type = unsigned(data(fields, Id.TrackType) ?? new Uint8Array(0));
   if (number < 1 || number > 126 || (type !== 1 && type !== 2)) return undefined;
@@ -264,10 +268,13 @@ function readTrack(entry: Uint8Array): MatroskaTrack | undefined {
     codecId: ascii(data(fields, Id.CodecID) ?? new Uint8Array(0)),
     ...(codecPrivate ? { codecPrivate } : {}),
   };
-  const value = (list: readonly Child[], id: number) => unsigned(data(list, id) ?? new Uint8Array(0));
+  const value = (list: readonly ElementChild[], id: number) => unsigned(data(list, id) ?? new Uint8Array(0));
   if (type === 1) {
-    const video = children(data(fields, Id.Video) ?? new Uint8Array(0));
-    const roll = data(children(data(video, Id.Projection) ?? new Uint8Array(0)), Id.ProjectionPoseRoll);
+    const video = elementChildren(data(fields, Id.Video) ?? new Uint8Array(0));
+    const roll = data(
+      elementChildren(data(video, Id.Projection) ?? new Uint8Array(0)),
+      Id.ProjectionPoseRoll,
+    );
     const rotation = roll && rotationOf(floating(roll));
     return {
       ...common,
@@ -278,7 +285,7 @@ function readTrack(entry: Uint8Array): MatroskaTrack | undefined {
       ...(rotation === undefined ? {} : { rotation }),
     };
   }
-  const audio = children(data(fields, Id.Audio) ?? new Uint8Array(0));
+  const audio = elementChildren(data(fields, Id.Audio) ?? new Uint8Array(0));
   const rate = data(audio, Id.SamplingFrequency);
   return {
     ...common,
