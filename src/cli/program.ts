@@ -5,6 +5,7 @@ import { publishCommand } from "./commands/publish.ts";
 import { recordCommand } from "./commands/record.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import { applyConfigFile } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { type Output, reportError } from "./output.ts";
@@ -57,6 +58,7 @@ Each command has its own help: roomtap record --help`,
     serveCommand(context),
     recordCommand(context),
     replayCommand(context),
+    verifyCommand(context),
     publishCommand(context),
     demoCommand(context),
   ];
