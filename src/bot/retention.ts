@@ -6,7 +6,7 @@ import { MANIFEST_FILE } from "../sinks/recorder/manifest.ts";
 import { amount } from "./amounts.ts";
 import type { NoticeMessage } from "./job.ts";
 import type { KeepRule } from "./keep-rule.ts";
-import { isLocked } from "./session-lock.ts";
+import { isLocked, LOCK_FILE, takeSession } from "./session-lock.ts";
 
 /** How `sessionDirectory` names its directories: a stem, the time, a number where there are more. */
 const NAME = /^.+-\d{4}-\d{2}-\d{2}T\d{6}Z(?:-\d+)?$/;
@@ -161,17 +161,37 @@ async function bytesBelow(path: string): Promise<number> {
 
 /** Why a session could not be removed; undefined: it is gone. */
 async function removeSession(path: string): Promise<string | undefined> {
-  const proof = [MANIFEST_FILE, JOURNAL_FILE];
-  const others = async () => (await readdir(path)).filter((name) => !proof.includes(name));
+  // What proves that it is ours goes last: a removal that is interrupted is finished by the next.
+  const last = [LOCK_FILE, MANIFEST_FILE, JOURNAL_FILE];
+  const others = async () => (await readdir(path)).filter((name) => !last.includes(name));
   try {
-    // What proves that it is ours goes last: a removal that is interrupted is finished by the next.
-    for (const name of await others()) await rm(join(path, name), { recursive: true, force: true });
-    if ((await others()).length > 0) return "ENOTEMPTY";
-    for (const name of proof) await rm(join(path, name), { force: true });
+    const release = takeForRemoval(path);
+    if (!release) return "somebody works in it";
+    try {
+      for (const name of await others()) await rm(join(path, name), { recursive: true, force: true });
+      if ((await others()).length > 0) return "ENOTEMPTY";
+    } finally {
+      release();
+    }
+    for (const name of last) await rm(join(path, name), { force: true });
     await rmdir(path);
     return undefined;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown failure";
-    return code === "ENOENT" ? undefined : code;
+    const code = codeOf(error);
+    return code === "ENOENT" ? undefined : (code ?? "unknown failure");
   }
+}
+
+/** As `takeSession`. A full disk has no room for a lock; that must not keep it full. */
+function takeForRemoval(path: string): (() => void) | undefined {
+  try {
+    return takeSession(path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOSPC") throw error;
+    return () => undefined;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }
