@@ -1,11 +1,12 @@
 import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import type { DocType } from "../../core/containers/matroska/writer.ts";
 import { RoomtapError } from "../../core/fault.ts";
 import { convertRecording } from "../../ffmpeg/convert.ts";
 import { type ProbedFile, probeFile } from "../../ffmpeg/probe.ts";
 import { diskError } from "./block-writer.ts";
-import type { FileFormat, FileOpened, FileTrack, Journal } from "./journal.ts";
-import { isFinal, TEMP_SUFFIX, writtenFormat } from "./output.ts";
+import type { FileOpened, FileTrack, Journal } from "./journal.ts";
+import { extensionOf, type FileFormat, finalFormat, isFinal, TEMP_SUFFIX } from "./output.ts";
 
 /** A complete Matroska that shall become what was asked for. */
 export type Conversion = {
@@ -33,8 +34,13 @@ export type ConvertOptions = {
 };
 
 /** Gives a complete Matroska its final name and says so in the journal. Returns the name. */
-export function completeFile(directory: string, opened: FileOpened, journal: Journal): string {
-  const path = finalName(directory, opened.stem, writtenFormat(opened.temp));
+export function completeFile(
+  directory: string,
+  opened: FileOpened,
+  written: DocType,
+  journal: Journal,
+): string {
+  const path = finalName(directory, opened.stem, extensionOf(written));
   renameSync(join(directory, opened.temp), join(directory, path));
   journal.append({ t: "file-complete", id: opened.id, path });
   return path;
@@ -69,17 +75,18 @@ export async function convertAll(
 
 async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   const codecs = c.tracks.map((t) => t.codec);
-  if (isFinal(c.opened.format, codecs) || o.skip.aborted) {
+  const format = finalFormat(c.opened.format, codecs);
+  if (isFinal(format, codecs) || o.skip.aborted) {
     keep(c, o);
     return;
   }
   if (o.ffmpeg === "") {
-    throw new RoomtapError("ffmpeg-missing", `no ffmpeg to make ${c.opened.format} files`, {
+    throw new RoomtapError("ffmpeg-missing", `no ffmpeg to make ${format} files`, {
       hint: "install ffmpeg or pass --ffmpeg; the recording is kept as Matroska",
     });
   }
   const input = join(o.directory, c.path);
-  const name = finalName(o.directory, c.opened.stem, c.opened.format);
+  const name = finalName(o.directory, c.opened.stem, format);
   const output = `${join(o.directory, name)}${TEMP_SUFFIX}`;
   const video = c.tracks.find((t) => t.kind === "video");
   let probed: ProbedFile;
@@ -88,7 +95,7 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
       ffmpeg: o.ffmpeg,
       input,
       output,
-      format: c.opened.format === "mp4" ? "mp4" : "webm",
+      format: format === "mp4" ? "mp4" : "webm",
       durationMs: c.durationMs,
       audio: c.tracks.some((t) => t.kind === "audio"),
       signal: o.skip,
@@ -109,7 +116,7 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
     t: "file-close",
     id: c.opened.id,
     path: name,
-    format: c.opened.format,
+    format,
     durationMs: Math.round(probed.durationMs),
     bytes: probed.bytes,
     tracks: probed.tracks.map(({ durationMs: _, ...track }) => track),
@@ -127,7 +134,7 @@ function keep(c: Conversion, o: ConvertOptions): void {
     t: "file-close",
     id: c.opened.id,
     path: c.path,
-    format: writtenFormat(c.opened.temp),
+    format: c.path.endsWith(".webm") ? "webm" : "mkv",
     durationMs: c.durationMs,
     bytes: statSync(path).size,
     tracks: c.tracks,

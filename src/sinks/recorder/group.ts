@@ -2,12 +2,15 @@ import { OPUS_SILENCE_US } from "../../core/codecs/opus-packet.ts";
 import type { Frame, MediaKind, TrackSource } from "../../core/frame.ts";
 import { SilenceFiller } from "../../core/media/silence.ts";
 import { type Micros, micros } from "../../core/time.ts";
+import { type Gap, GapWatch } from "./gap-watch.ts";
 import type { FileTrack } from "./journal.ts";
 import { matroskaSilence, splitsFile } from "./matroska-codecs.ts";
 import type { MediaFile } from "./media-file.ts";
 
-/** The header waits this long for the first frame of every track, so that it can name them all. */
-const HEADER_HOLD_US = 2_000_000;
+/** The file is opened at once when every track has a frame, and without the others after this long. */
+const HEADER_HOLD_US = 300_000;
+/** A microphone that was silent for this long from the start is taken for one of Opus. */
+const SILENT_START_US = 2_000_000;
 /** Blocks of several tracks are sorted by time as far as this much patience allows. */
 const INTERLEAVE_US = 300_000;
 /** Silence is written behind real time by this much, so that late packets still find their place. */
@@ -19,35 +22,39 @@ export type GroupTrack = { readonly id: string; readonly kind: MediaKind; readon
 type Size = { readonly width: number; readonly height: number };
 
 type Track = GroupTrack & {
+  /** Its number in the file, from when that is open. */
   number: number | undefined;
+  /** The file's header describes it. */
+  declared: boolean;
   frames: number;
-  /** The picture now, and the largest so far. */
+  /** The picture that came last, that was written last, and the largest so far. */
+  seen: Size | undefined;
   size: Size | undefined;
   largest: Size | undefined;
   codec: FileTrack["codec"] | undefined;
   /** What the track began with: the header of the file describes it. Video only. */
   first: Frame | undefined;
+  readonly gaps: GapWatch;
   filler: SilenceFiller | undefined;
   lastUs: number;
-  /** Silence that is being written. */
-  gap: { from: Micros; to: Micros } | undefined;
   /** Frames that the disk was too slow for. */
   dropped: { from: Micros; to: Micros } | undefined;
 };
-
-/** Silence shorter than this is not worth a line in the journal. */
-const NOTABLE_SILENCE_US = 100_000;
 
 type Queued = { readonly track: Track; readonly frame: Frame };
 
 /** What a group needs. */
 export type GroupOptions = {
+  /** The file begins here, whatever comes first; absent: with the first frame. */
+  readonly from?: Micros;
+  /** Fill holes in sound. */
+  readonly silence: boolean;
   /** Opens the file once the first frames are known. */
   readonly open: (startUs: Micros, first: readonly Frame[]) => MediaFile;
   /** The picture size changed inside the file. */
   readonly onSize: (file: MediaFile, at: Micros, width: number, height: number) => void;
-  /** Audio was missing and replaced by silence. */
-  readonly onSilence: (file: MediaFile, from: Micros, to: Micros) => void;
+  /** Frames of a track are missing. */
+  readonly onGap: (file: MediaFile, kind: MediaKind, gap: Gap) => void;
   /** Frames are missing because the disk was too slow. */
   readonly onDropped: (file: MediaFile, kind: MediaKind, from: Micros, to: Micros) => void;
 };
@@ -62,8 +69,12 @@ export class RecordingGroup {
   /** Frames waiting for the header or for their turn, in time order. */
   #queue: Queued[] = [];
   #file: MediaFile | undefined;
+  /** Where the file begins. */
+  #start = micros(0);
   #limit: Micros | undefined;
+  #soundLimit: Micros | undefined;
   #resized = false;
+  #videoGaps = false;
 
   constructor(o: GroupOptions) {
     this.#o = o;
@@ -74,9 +85,19 @@ export class RecordingGroup {
     return this.#file;
   }
 
+  /** Session time at which the file begins, or the first frame that waits; undefined: there is nothing yet. */
+  get startUs(): Micros | undefined {
+    return this.#file ? this.#start : (this.#o.from ?? this.#queue[0]?.frame.time);
+  }
+
   /** Pictures of more than one size are in the file. */
   get resized(): boolean {
     return this.#resized;
+  }
+
+  /** Pictures are missing in the middle of the file. */
+  get videoGaps(): boolean {
+    return this.#videoGaps;
   }
 
   /** True when nothing was ever written or waits. */
@@ -89,15 +110,17 @@ export class RecordingGroup {
     if (this.#tracks.has(t.id)) return;
     this.#tracks.set(t.id, {
       ...t,
-      number: undefined,
+      number: this.#file && this.#tracks.size + 1,
+      declared: false,
       frames: 0,
+      seen: undefined,
       size: undefined,
       largest: undefined,
       codec: undefined,
       first: undefined,
+      gaps: new GapWatch(t.kind),
       filler: undefined,
       lastUs: Number.NEGATIVE_INFINITY,
-      gap: undefined,
       dropped: undefined,
     });
   }
@@ -107,15 +130,45 @@ export class RecordingGroup {
     this.#limit = at;
   }
 
+  /** Takes out the sound at or after this time that is not written yet: it belongs into another file. */
+  takeSound(at: Micros): { readonly id: string; readonly frame: Frame }[] {
+    const later = (q: Queued) => q.track.kind === "audio" && q.frame.time + (q.frame.duration ?? 0) / 2 >= at;
+    const taken = this.#queue.filter(later);
+    this.#queue = this.#queue.filter((q) => !later(q));
+    return taken.map(({ track, frame }) => ({ id: track.id, frame }));
+  }
+
+  /** The sound goes on in another file from here: no silence is written beyond. */
+  limitSound(at: Micros): void {
+    this.#soundLimit = at;
+  }
+
   /**
-   * True when the frame cannot go into this file: another codec than before, one its container lacks, or a keyframe
-   * whose configuration differs from what stands in the header.
+   * True when the frame cannot go into this file: another codec than before, or a keyframe whose configuration
+   * differs from what stands in the header.
    */
   mustSplit(trackId: string, frame: Frame): boolean {
     const track = this.#tracks.get(trackId);
     if (track?.codec !== undefined && track.codec !== frame.codec) return true;
     if (track?.first && frame.keyframe && splitsFile(track.first, frame)) return true;
-    return track?.number === undefined && this.#file !== undefined && !this.#file.accepts(frame.codec, frame);
+    return track?.declared !== true && this.#file !== undefined && !this.#file.accepts(frame.codec, frame);
+  }
+
+  /** The picture of a track is now another than it was: of another size, or turned. */
+  changes(trackId: string, frame: Frame): "size" | "rotation" | undefined {
+    const track = this.#tracks.get(trackId);
+    if (!track?.first) return undefined;
+    if ((track.first.rotation ?? 0) !== (frame.rotation ?? 0)) return "rotation";
+    const { seen } = track;
+    const { width, height } = frame;
+    if (!seen || width === undefined || height === undefined) return undefined;
+    return width === seen.width && height === seen.height ? undefined : "size";
+  }
+
+  /** Pictures of the track are of no use before a keyframe. */
+  awaitsKeyframe(trackId: string): boolean {
+    const track = this.#tracks.get(trackId);
+    return track?.kind === "video" && track.first === undefined;
   }
 
   /** One frame of a declared track. */
@@ -124,35 +177,51 @@ export class RecordingGroup {
     if (!track) return;
     const half = (frame.duration ?? 0) / 2;
     if (this.#limit !== undefined && frame.time + half >= this.#limit) return;
+    // A decoder can begin with nothing else.
+    if (track.kind === "video" && !track.first && !frame.keyframe) return;
     let i = this.#queue.length;
     while (i > 0 && (this.#queue[i - 1]?.frame.time ?? 0) > frame.time) i--;
     this.#queue.splice(i, 0, { track, frame });
     track.codec ??= frame.codec;
-    if (track.kind === "video") track.first ??= frame;
+    if (track.kind === "video") this.#look(track, frame);
     this.#advance(false);
   }
 
   /** Session time now: writes what waited long enough, and silence where audio is missing. */
   tick(now: Micros): void {
     this.#advance(false, now);
-    if (!this.#file) return;
-    const until = micros(Math.min(now - SILENCE_LAG_US, this.#limit ?? Number.POSITIVE_INFINITY));
-    for (const t of this.#tracks.values()) this.#silence(this.#file, t, t.filler?.upTo(until) ?? []);
+    const file = this.#file;
+    if (!file) return;
+    const limit = Math.min(
+      this.#limit ?? Number.POSITIVE_INFINITY,
+      this.#soundLimit ?? Number.POSITIVE_INFINITY,
+    );
+    const until = micros(Math.min(now - SILENCE_LAG_US, limit));
+    for (const t of this.#tracks.values()) {
+      if (t.kind === "audio" && !t.declared && now - this.#start >= SILENT_START_US && this.#o.silence)
+        this.#declare(file, t, undefined, this.#start);
+      this.#silence(file, t, t.filler?.upTo(until) ?? []);
+    }
   }
 
   /**
-   * Writes everything that waits and brings the audio up to the end of the video, or to the limit when `full`.
-   * Afterwards the file may be finished.
+   * Writes everything that waits and brings the sound up to `until`, or to the end of what is there. Afterwards
+   * the file may be finished.
    */
-  end(full: boolean): void {
+  end(until?: Micros): void {
     this.#advance(true);
     const file = this.#file;
     if (!file) return;
-    let end = file.endUs;
-    if (full && this.#limit !== undefined) end = this.#limit;
     for (const t of this.#tracks.values()) {
+      if (t.kind === "audio" && !t.declared && this.#o.silence)
+        this.#declare(file, t, undefined, this.#start);
+    }
+    const end = until ?? this.#soundLimit ?? file.endUs;
+    for (const t of this.#tracks.values()) {
+      if (!t.declared) continue;
       this.#silence(file, t, t.filler?.upTo(end) ?? []);
-      this.#endGap(file, t);
+      const gap = t.gaps.end(end);
+      if (gap) this.#o.onGap(file, t.kind, gap);
       this.#endDropped(file, t);
     }
   }
@@ -160,7 +229,7 @@ export class RecordingGroup {
   /** Tracks with what was written of them. */
   summary(): FileTrack[] {
     return [...this.#tracks.values()].flatMap((t) =>
-      t.number === undefined || t.codec === undefined
+      !t.declared || t.codec === undefined
         ? []
         : [
             {
@@ -173,6 +242,13 @@ export class RecordingGroup {
     );
   }
 
+  /** Notes what a picture looks like when it comes, not when it is written: what follows is judged by it. */
+  #look(track: Track, frame: Frame): void {
+    track.first ??= frame;
+    if (frame.width !== undefined && frame.height !== undefined)
+      track.seen = { width: frame.width, height: frame.height };
+  }
+
   #advance(all: boolean, now?: Micros): void {
     const first = this.#queue[0];
     const last = this.#queue.at(-1);
@@ -181,7 +257,7 @@ export class RecordingGroup {
     if (!this.#file) {
       const complete = [...this.#tracks.values()].every((t) => this.#queue.some((q) => q.track === t));
       if (!all && !complete && newest - first.frame.time < HEADER_HOLD_US) return;
-      this.#openFile();
+      this.#openFile(first.frame.time);
     }
     const file = this.#file;
     if (!file) return;
@@ -197,40 +273,46 @@ export class RecordingGroup {
   #ripe(time: Micros, newest: number): boolean {
     if (newest - time >= INTERLEAVE_US) return true;
     for (const t of this.#tracks.values()) {
-      if (t.number !== undefined && !this.#queue.some((q) => q.track === t && q.frame.time >= time))
-        return false;
+      if (t.declared && !this.#queue.some((q) => q.track === t && q.frame.time >= time)) return false;
     }
     return true;
   }
 
-  #openFile(): void {
+  #openFile(firstTime: Micros): void {
     const first = new Map<Track, Frame>();
-    // A video track starts with a keyframe: the assembler lets nothing else pass first.
     for (const q of this.#queue) if (!first.has(q.track)) first.set(q.track, q.frame);
-    const start = this.#queue[0]?.frame.time;
-    if (start === undefined) return;
-    const file = this.#o.open(start, [...first.values()]);
+    this.#start = this.#o.from ?? firstTime;
+    const file = this.#o.open(this.#start, [...first.values()]);
     this.#file = file;
-    // Players and tools take the first track for the main one.
+    // Numbers in the order of importance, also of tracks that are still to come.
     const ordered = [...this.#tracks.values()].sort((a, b) => rank(a.kind) - rank(b.kind));
+    ordered.forEach((track, i) => {
+      track.number = i + 1;
+    });
     for (const track of ordered) {
       const frame = first.get(track);
-      // A microphone that is declared but silent so far is filled from the start: players expect the track.
-      if (frame || track.kind === "audio") this.#declare(file, track, frame, start);
+      if (frame) this.#declare(file, track, frame, this.#start);
     }
   }
 
   #declare(file: MediaFile, track: Track, frame: Frame | undefined, start: Micros): void {
+    const { number } = track;
     track.codec ??= frame?.codec ?? "opus";
-    if (track.codec === "aac") return;
-    track.number = file.addTrack(track.codec, frame);
-    if (track.kind !== "audio") return;
+    if (track.codec === "aac" || number === undefined) return;
+    track.declared = true;
+    file.addTrack(number, track.codec, frame);
+    track.gaps.start(start);
+    if (track.kind !== "audio" || !this.#o.silence) return;
     track.filler = new SilenceFiller();
     track.filler.start(start);
   }
 
   #write(file: MediaFile, track: Track, frame: Frame): void {
-    if (track.number === undefined) this.#declare(file, track, frame, frame.time);
+    if (!track.declared) {
+      // Players expect sound from the start of the file, if not of a microphone that came later.
+      const early = track.kind === "audio" && frame.time - this.#start < SILENT_START_US;
+      this.#declare(file, track, frame, early ? this.#start : frame.time);
+    }
     if (track.number === undefined) return;
     if (frame.width !== undefined && frame.height !== undefined) this.#followSize(file, track, frame);
     if (track.filler) {
@@ -239,7 +321,11 @@ export class RecordingGroup {
       // Silence already stands where this packet came too late.
       if (end !== undefined && frame.time + duration / 2 < end) return;
       this.#silence(file, track, track.filler.before(frame.time, duration));
-      this.#endGap(file, track);
+    }
+    const gap = track.gaps.frame(frame);
+    if (gap) {
+      if (track.kind === "video") this.#videoGaps = true;
+      this.#o.onGap(file, track.kind, gap);
     }
     const time = Math.max(frame.time, track.lastUs + 1000);
     track.lastUs = time;
@@ -268,28 +354,19 @@ export class RecordingGroup {
       track.frames++;
       file.silence(track.number, time, packet);
     }
-    const from = times[0] ?? micros(0);
-    track.gap ??= { from, to: from };
-    track.gap.to = micros((times.at(-1) ?? from) + OPUS_SILENCE_US);
-  }
-
-  #endGap(file: MediaFile, track: Track): void {
-    const gap = track.gap;
-    track.gap = undefined;
-    if (gap && gap.to - gap.from >= NOTABLE_SILENCE_US) this.#o.onSilence(file, gap.from, gap.to);
   }
 
   #followSize(file: MediaFile, track: Track, f: Frame): void {
     const { width, height } = f;
     if (width === undefined || height === undefined) return;
     const { size, largest } = track;
-    if (size?.width === width && size.height === height) return;
-    track.size = { width, height };
     // The file's size is that of its largest picture.
     if (!largest || width * height > largest.width * largest.height) {
-      track.largest = track.size;
+      track.largest = { width, height };
       if (track.number !== undefined) file.pictureSize(track.number, width, height);
     }
+    if (size?.width === width && size.height === height) return;
+    track.size = { width, height };
     if (!size) return;
     this.#resized = true;
     this.#o.onSize(file, f.time, width, height);

@@ -3,14 +3,12 @@ import { join } from "node:path";
 import { RoomtapError } from "../../core/fault.ts";
 import type { CodecName, MediaKind, TrackSource } from "../../core/frame.ts";
 import type { StatsReport } from "../../core/stats/webrtc-stats.ts";
+import type { AskedFormat, FileFormat } from "./output.ts";
 
 /** Name of the session journal inside the session directory. */
 export const JOURNAL_FILE = "journal.jsonl";
 
 const NEWLINE = 0x0a;
-
-/** Container of a finished file. */
-export type FileFormat = "webm" | "mkv" | "mp4";
 
 /** One track of a finished file. */
 export type FileTrack = {
@@ -31,8 +29,8 @@ export type FileOpened = {
   readonly temp: string;
   /** Stem of the final name. */
   readonly stem: string;
-  /** Container asked for. */
-  readonly format: FileFormat;
+  /** Container asked for; what `auto` becomes depends on the codecs that come. */
+  readonly format: AskedFormat;
   readonly participant: string;
   readonly participantId: string;
   readonly source: TrackSource;

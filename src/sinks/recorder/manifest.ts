@@ -2,14 +2,8 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CodecName, MediaKind, Rotation, TrackSource } from "../../core/frame.ts";
 import { diskError } from "./block-writer.ts";
-import type {
-  FileClosed,
-  FileFormat,
-  FileOpened,
-  FileTrack,
-  JournalEntry,
-  ParticipantStatistics,
-} from "./journal.ts";
+import type { FileClosed, FileOpened, FileTrack, JournalEntry, ParticipantStatistics } from "./journal.ts";
+import type { FileFormat } from "./output.ts";
 
 /** Name of the manifest inside the session directory. */
 export const MANIFEST_FILE = "manifest.json";

@@ -1,19 +1,19 @@
 import { readdirSync } from "node:fs";
 import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
-import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
+import { type DocType, MatroskaWriter } from "../../core/containers/matroska/writer.ts";
 import type { RoomtapError } from "../../core/fault.ts";
 import type { CodecName, Frame } from "../../core/frame.ts";
 import { type Micros, micros } from "../../core/time.ts";
 import { BlockWriter } from "./block-writer.ts";
 import type { FileOpened } from "./journal.ts";
 import { DEFAULT_FRAME_NS, matroskaBlock, matroskaTrack } from "./matroska-codecs.ts";
-import { isFinal } from "./output.ts";
+import { fitsWebm } from "./output.ts";
 
 /** Options of a file. */
 export type MediaFileOptions = {
   readonly id: string;
   readonly path: string;
-  readonly docType: "webm" | "matroska";
+  readonly docType: DocType;
   /** Session time that becomes zero in the file. */
   readonly startUs: Micros;
   readonly opened: FileOpened;
@@ -25,7 +25,6 @@ export class MediaFile {
   readonly id: string;
   readonly opened: FileOpened;
   readonly #startUs: number;
-  readonly #docType: "webm" | "matroska";
   readonly #disk: BlockWriter;
   readonly #writer: MatroskaWriter;
   #tracks: MatroskaTrack[] = [];
@@ -37,7 +36,6 @@ export class MediaFile {
     this.id = o.id;
     this.opened = o.opened;
     this.#startUs = o.startUs;
-    this.#docType = o.docType;
     this.#disk = new BlockWriter(o.path, o.onFailure);
     this.#writer = new MatroskaWriter(o.docType, []);
   }
@@ -69,17 +67,23 @@ export class MediaFile {
     return micros(this.#startUs + this.#writer.endMs * 1000);
   }
 
-  /** A track that begins with this frame can be added: the container holds its codec, the header has room. */
+  /** What the file is now; a codec that WebM lacks makes it Matroska. */
+  get docType(): DocType {
+    return this.#writer.docType;
+  }
+
+  /** The header has room for a track that begins with this frame. */
   accepts(codec: CodecName, first: Frame): boolean {
-    if (this.#docType === "webm" && !isFinal("webm", [codec])) return false;
     return this.#writer.fits([...this.#tracks, matroskaTrack(this.#tracks.length + 1, codec, first)]);
   }
 
-  /** Adds a track, also while blocks are being written, and returns its number. */
-  addTrack(codec: CodecName, first: Frame | undefined): number {
-    const number = this.#tracks.length + 1;
-    this.#setTracks([...this.#tracks, matroskaTrack(number, codec, first)]);
-    return number;
+  /** Adds a track under a number that no other has, also while blocks are being written. */
+  addTrack(number: number, codec: CodecName, first: Frame | undefined): void {
+    // Players and tools take the first track for the main one: that is the picture.
+    const tracks = [...this.#tracks, matroskaTrack(number, codec, first)].sort(
+      (a, b) => rank(a) - rank(b) || a.number - b.number,
+    );
+    this.#setTracks(tracks, fitsWebm([codec]) ? this.docType : "matroska");
   }
 
   /** The picture has another size from here on; the track is described by the largest. */
@@ -126,9 +130,13 @@ export class MediaFile {
     this.#disk.push(this.#writer.block(number, timeMs, durationMs, keyframe, data));
   }
 
-  #setTracks(tracks: MatroskaTrack[]): void {
+  #setTracks(tracks: MatroskaTrack[], docType = this.docType): void {
     this.#tracks = tracks;
-    const header = this.#writer.rewrite(tracks);
+    const header = this.#writer.rewrite(tracks, docType);
     if (this.#headerWritten) this.#disk.push([header]);
   }
+}
+
+function rank(t: MatroskaTrack): number {
+  return t.kind === "video" ? 0 : 1;
 }

@@ -1,36 +1,40 @@
-import type { CodecName } from "../../core/frame.ts";
-import type { FileFormat } from "./journal.ts";
+import type { DocType } from "../../core/containers/matroska/writer.ts";
 
 /** Names end in this while a file is written: nothing half-written has a final name. */
 export const TEMP_SUFFIX = ".part";
 
-/** How a file is written first, and what it becomes. */
-export type Output = {
-  /** What is asked for. */
-  readonly format: FileFormat;
-  /** EBML document type of the Matroska that is written first. */
-  readonly docType: "webm" | "matroska";
-  readonly tempExtension: ".webm" | ".mkv";
-};
+/** Container of a finished file. */
+export type FileFormat = "webm" | "mkv" | "mp4";
+
+/** What to make of a participant's media: `auto` is WebM where it can hold the codecs, else Matroska. */
+export type AskedFormat = "auto" | FileFormat;
 
 /** WebM allows these and no others (WebM container guidelines). */
-const webmCodecs: ReadonlySet<CodecName> = new Set(["opus", "vp8", "vp9", "av1"]);
+const webmCodecs: ReadonlySet<string> = new Set(["opus", "vp8", "vp9", "av1"]);
 
-/** Chooses containers for the codecs of a file. */
-export function outputFor(format: "auto" | FileFormat, codecs: readonly CodecName[]): Output {
-  const fits = codecs.every((c) => webmCodecs.has(c));
-  const asked: FileFormat = format === "auto" ? (fits ? "webm" : "mkv") : format;
-  const docType = asked === "webm" && fits ? "webm" : "matroska";
-  return { format: asked, docType, tempExtension: docType === "webm" ? ".webm" : ".mkv" };
+/** Whether WebM can hold all of these codecs. */
+export function fitsWebm(codecs: readonly string[]): boolean {
+  return codecs.every((c) => webmCodecs.has(c));
 }
 
-/** Container of the Matroska that was written first, by its temporary name. */
-export function writtenFormat(temp: string): "webm" | "mkv" {
-  return temp.endsWith(`.webm${TEMP_SUFFIX}`) ? "webm" : "mkv";
+/** EBML document type of the Matroska that is written first: WebM only where WebM may come of it. */
+export function docTypeFor(format: AskedFormat, codecs: readonly string[]): DocType {
+  return (format === "auto" || format === "webm") && fitsWebm(codecs) ? "webm" : "matroska";
+}
+
+/** What a file with these codecs becomes. */
+export function finalFormat(format: AskedFormat, codecs: readonly string[]): FileFormat {
+  if (format !== "auto") return format;
+  return fitsWebm(codecs) ? "webm" : "mkv";
+}
+
+/** Extension of a Matroska by its document type, without the dot. */
+export function extensionOf(docType: DocType): "webm" | "mkv" {
+  return docType === "webm" ? "webm" : "mkv";
 }
 
 /** Whether the Matroska on disk already is what was asked for. */
 export function isFinal(format: FileFormat, codecs: readonly string[]): boolean {
   if (format === "mkv") return true;
-  return format === "webm" && codecs.every((c) => webmCodecs.has(c as CodecName));
+  return format === "webm" && fitsWebm(codecs);
 }

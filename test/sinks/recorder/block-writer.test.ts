@@ -119,8 +119,9 @@ test("a disk that cannot follow costs whole pictures up to a keyframe, while the
     },
   });
   const first = pictureAt(0, [640, 360]);
-  const video = file.addTrack("vp8", first);
-  const audio = file.addTrack("opus", soundAt(0));
+  const [video, audio] = [1, 2];
+  file.addTrack(video, "vp8", first);
+  file.addTrack(audio, "opus", soundAt(0));
   expect(file.block(video, ms(0), first)).toBe(true);
   const large = new Uint8Array(1 << 20);
   // Nothing is written while this loop runs: the queue fills.

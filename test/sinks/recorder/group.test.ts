@@ -12,27 +12,32 @@ type Written = { track: number; ms: number; silence: boolean; keyframe: boolean 
 /** What a group writes, without a disk. */
 class Paper {
   readonly written: Written[] = [];
-  readonly tracks: CodecName[] = [];
+  readonly tracks = new Map<number, CodecName>();
   startUs = 0;
   endUs = micros(0);
   silences: [from: number, to: number][] = [];
+  holes: [from: number, to: number, cause: string][] = [];
   sizes: [number, number][] = [];
 
   readonly options: GroupOptions = {
+    silence: true,
     open: (startUs) => {
       this.startUs = startUs;
       return this as unknown as MediaFile;
     },
     onSize: (_file, _at, width, height) => this.sizes.push([width, height]),
-    onSilence: (_file, from, to) => this.silences.push([from / 1000, to / 1000]),
+    onGap: (_file, kind, { from, to, cause }) => {
+      if (kind === "video") this.holes.push([from / 1000, to / 1000, cause]);
+      else this.silences.push([from / 1000, to / 1000]);
+    },
     onDropped: () => undefined,
   };
 
   accepts(codec: CodecName): boolean {
     return codec !== "h264";
   }
-  addTrack(codec: CodecName): number {
-    return this.tracks.push(codec);
+  addTrack(number: number, codec: CodecName): void {
+    this.tracks.set(number, codec);
   }
   pictureSize(): void {}
   block(track: number, time: Micros, frame: Frame): boolean {
@@ -50,7 +55,7 @@ class Paper {
     this.endUs = micros(Math.max(this.endUs, w.ms * 1000 + durationUs));
   }
   of(codec: CodecName): Written[] {
-    return this.written.filter((w) => this.tracks[w.track - 1] === codec);
+    return this.written.filter((w) => this.tracks.get(w.track) === codec);
   }
 }
 
@@ -88,7 +93,7 @@ test("twenty seconds asked for are a thousand packets of sound, whatever comes a
     group.frame("mic", sound(t));
     if (t % 40 === 0) group.frame("cam", picture(t, { key: t % 1000 === 0 }));
   }
-  group.end(true);
+  group.end(ms(20_000));
   expect(paper.of("opus")).toHaveLength(1000);
   expect(paper.of("vp8")).toHaveLength(500);
 });
@@ -99,22 +104,69 @@ test("both tracks are written in order of time, although one comes late", () => 
     group.frame("mic", sound(t));
     if (t >= 100 && t % 40 === 20) group.frame("cam", picture(t - 100, { key: t === 100 }));
   }
-  group.end(false);
+  group.end();
   const times = paper.written.map((w) => w.ms);
   expect(times).toEqual(times.toSorted((a, b) => a - b));
 });
 
-test("the file waits for a camera that is announced, but not for longer than two seconds", () => {
+test("the file does not wait for a camera that is announced: a killed process would lose what waits", () => {
   const { paper, group } = both();
-  for (let t = 0; t < 1900; t += 20) group.frame("mic", sound(t));
+  for (let t = 0; t < 280; t += 20) group.frame("mic", sound(t));
   expect(paper.written).toHaveLength(0);
-  for (let t = 1900; t < 4000; t += 20) group.frame("mic", sound(t));
-  expect(paper.written.length).toBeGreaterThan(150);
+  for (let t = 280; t < 4000; t += 20) group.frame("mic", sound(t));
+  expect(paper.written.length).toBeGreaterThan(180);
   group.frame("cam", picture(4000, { key: true }));
   group.frame("mic", sound(4000));
-  group.end(false);
-  expect(paper.tracks).toEqual(["opus", "vp8"]);
-  expect(paper.of("vp8")).toEqual([{ track: 2, ms: 4000, silence: false, keyframe: true }]);
+  group.end();
+  // The camera keeps the first place all the same.
+  expect(paper.of("vp8")).toEqual([{ track: 1, ms: 4000, silence: false, keyframe: true }]);
+});
+
+test("sound that begins a second after the picture is silence from the first picture on", () => {
+  const { paper, group } = both();
+  for (let t = 0; t < 3000; t += 20) {
+    if (t % 40 === 0) group.frame("cam", picture(t, { key: t % 1000 === 0 }));
+    if (t >= 1000) group.frame("mic", sound(t));
+    group.tick(ms(t));
+  }
+  group.end();
+  expect(paper.of("opus").map((w) => w.ms)).toEqual(Array.from({ length: 150 }, (_, i) => 20 * i));
+  expect(paper.of("opus").filter((w) => w.silence)).toHaveLength(50);
+});
+
+test("with holes kept, sound stays where it was and nothing is added", () => {
+  const paper = new Paper();
+  const group = new RecordingGroup({ ...paper.options, silence: false });
+  group.addTrack({ id: "mic", kind: "audio", source: "microphone" });
+  for (let t = 0; t < 10_000; t += 20) {
+    if (t < 2000 || t >= 7000) group.frame("mic", sound(t));
+    group.tick(ms(t));
+  }
+  group.end(ms(12_000));
+  expect(paper.written.some((w) => w.silence)).toBe(false);
+  expect(paper.written).toHaveLength(250);
+  expect(paper.silences).toEqual([
+    [2000, 7000],
+    [10_000, 12_000],
+  ]);
+});
+
+test("missing pictures are noted with their cause; rare ones are not missing", () => {
+  const { paper, group } = both();
+  const show = (from: number, to: number, step: number) => {
+    for (let t = from; t < to; t += step) group.frame("cam", picture(t, { key: t === 0 }));
+  };
+  show(0, 2000, 40);
+  group.frame("cam", { ...picture(3000, { key: true }), lostBefore: 7 });
+  show(3040, 5000, 40);
+  show(8000, 9000, 40);
+  for (let t = 9000; t < 10_000; t += 200) group.frame("cam", picture(t));
+  for (let t = 10_000; t < 20_000; t += 500) group.frame("cam", picture(t));
+  group.end();
+  expect(paper.holes).toEqual([
+    [1960, 3000, "loss"],
+    [4960, 8000, "silence"],
+  ]);
 });
 
 test("a microphone that never speaks is silence from the first to the last picture", () => {
@@ -123,11 +175,11 @@ test("a microphone that never speaks is silence from the first to the last pictu
     group.frame("cam", picture(t, { key: t % 2000 === 0 }));
     if (t % 200 === 0) group.tick(ms(t));
   }
-  group.end(false);
+  group.end();
   const audio = paper.of("opus");
   expect(audio.every((w) => w.silence)).toBe(true);
   expect(audio).toHaveLength(499);
-  expect(paper.silences).toEqual([[0, 9980]]);
+  expect(paper.silences).toEqual([[0, 9993]]);
 });
 
 test("a hole in the sound is filled and noted, and what comes too late for it is left out", () => {
@@ -139,7 +191,7 @@ test("a hole in the sound is filled and noted, and what comes too late for it is
   }
   group.frame("mic", sound(2000));
   for (let t = 9000; t < 10_000; t += 20) group.frame("mic", sound(t));
-  group.end(false);
+  group.end();
   const audio = paper.of("opus");
   for (let i = 1; i < audio.length; i++) expect((audio[i]?.ms ?? 0) - (audio[i - 1]?.ms ?? 0)).toBe(20);
   expect(audio.filter((w) => w.silence)).toHaveLength(400);
@@ -156,7 +208,7 @@ test("a change of the picture's size is noted and does not end the file", () => 
     [3000, 160],
   ] as const)
     group.frame("cam", picture(t, { key: true, width }));
-  group.end(false);
+  group.end();
   expect(paper.sizes).toEqual([
     [640, 360],
     [160, 360],

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { CodecName, MediaKind, Rotation, TrackSource } from "../../../src/core/frame.ts";
-import type { FileFormat, FileTrack, JournalEntry } from "../../../src/sinks/recorder/journal.ts";
+import type { FileTrack, JournalEntry } from "../../../src/sinks/recorder/journal.ts";
 import schema from "../../../src/sinks/recorder/manifest.schema.json" with { type: "json" };
 import {
   type GapCause,
@@ -12,6 +12,7 @@ import {
   type SyncReport,
 } from "../../../src/sinks/recorder/manifest.ts";
 import { checkManifest } from "../../../src/sinks/recorder/manifest-schema.ts";
+import type { FileFormat } from "../../../src/sinks/recorder/output.ts";
 
 /** Every property, the optional ones included: the compiler asks here for what a type gets. */
 type Whole<T> = { [K in keyof T]-?: T[K] };

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import type { FileClosed, FileOpened, JournalEntry } from "../../../src/sinks/recorder/journal.ts";
 import { manifestOf } from "../../../src/sinks/recorder/manifest.ts";
-import { outputFor, TEMP_SUFFIX, writtenFormat } from "../../../src/sinks/recorder/output.ts";
 
 const opened = (stem: string, startMs: number): FileOpened => ({
   t: "file-open",
@@ -54,10 +53,4 @@ test("a participant who comes back in the same attempt has no gap for it", () =>
     closed("Ann-2", 10),
   ];
   expect(manifestOf(journal).gaps).toEqual([]);
-});
-
-test("a name that looks like a file's extension does not change what the file is", () => {
-  const { tempExtension } = outputFor("auto", ["h264"]);
-  expect(writtenFormat(`odd.webm${tempExtension}${TEMP_SUFFIX}`)).toBe("mkv");
-  expect(writtenFormat(`odd.mkv${outputFor("auto", ["vp8"]).tempExtension}${TEMP_SUFFIX}`)).toBe("webm");
 });

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { manifestOf } from "../../../src/sinks/recorder/manifest.ts";
+import { defaultPolicy, type RecordingPolicy } from "../../../src/sinks/recorder/policy.ts";
 import { ms, pictureAt, soundAt, TestSession } from "./session.ts";
 
 let open: TestSession[] = [];
@@ -127,7 +128,10 @@ test("a reconnect continues the file, with silence for the time between", async 
   await s.finish();
   expect(media(s)).toEqual(["Alice.webm"]);
   expect(times(s, "Alice.webm", 2)).toEqual(Array.from({ length: 400 }, (_, i) => i * 20));
-  expect(s.entriesOf("gap")).toMatchObject([{ kind: "audio", cause: "silence", fromMs: 2000, toMs: 6000 }]);
+  expect(s.entriesOf("gap")).toMatchObject([
+    { kind: "audio", cause: "silence", fromMs: 2000, toMs: 6000 },
+    { kind: "video", cause: "silence", fromMs: 1960, toMs: 6000 },
+  ]);
 });
 
 test("another codec starts another file in which nothing is lost", async () => {
@@ -150,7 +154,7 @@ test("another codec starts another file in which nothing is lost", async () => {
   expect(s.failures).toEqual([]);
 });
 
-test("H.264 that follows sound for which WebM was chosen goes into Matroska", async () => {
+test("H.264 that follows sound for which WebM was chosen makes the file Matroska", async () => {
   const s = session();
   const [mic, cam] = [s.add("mic"), s.add("cam")];
   s.feed(mic, undefined, 0, 3000);
@@ -160,7 +164,149 @@ test("H.264 that follows sound for which WebM was chosen goes into Matroska", as
     s.recorder.frame(cam, pictureAt(t, t % 1000 === 0 ? [640, 360] : undefined, "h264"));
   }
   await s.finish();
-  expect(media(s)).toEqual(["Alice-2.mkv", "Alice.webm"]);
+  expect(media(s)).toEqual(["Alice.mkv"]);
+  expect(s.events("Alice.mkv")[0]).toEqual({ t: "header", docType: "matroska" });
+  const tracks = s.events("Alice.mkv").findLast((e) => e.t === "tracks")?.tracks;
+  expect(tracks).toMatchObject([{ codecId: "V_MPEG4/ISO/AVC" }, { codecId: "A_OPUS" }]);
+  expect(s.entriesOf("file-close")).toMatchObject([{ path: "Alice.mkv", format: "mkv" }]);
+});
+
+describe("files of a limited length", () => {
+  const every3s: RecordingPolicy = { ...defaultPolicy, segmentMs: 3000 };
+
+  test("begin with a keyframe where the one before ends, without a lost or doubled frame", async () => {
+    const s = session({ policy: every3s });
+    const [mic, cam] = [s.add("mic"), s.add("cam")];
+    s.feed(mic, cam, 0, 10_000);
+    await s.finish();
+    const files = ["Alice.webm", "Alice-2.webm", "Alice-3.webm", "Alice-4.webm"];
+    expect(media(s)).toEqual(files.toSorted());
+    expect(s.entriesOf("file-open").map((e) => e.startMs)).toEqual([0, 3000, 6000, 9000]);
+    const all = (track: number, length: number) =>
+      files.flatMap((f, i) => times(s, f, track).map((t) => t + i * length));
+    expect(all(1, 3000)).toEqual(Array.from({ length: 250 }, (_, i) => 40 * i));
+    expect(all(2, 3000)).toEqual(Array.from({ length: 500 }, (_, i) => 20 * i));
+    const lengths = s.entriesOf("file-close").toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    expect(lengths.map((e) => e.durationMs)).toEqual([3000, 3000, 3000, 1000]);
+    expect(s.entriesOf("gap")).toEqual([]);
+  });
+
+  test("ask for the keyframe that they begin with, and wait for it", async () => {
+    const s = session({ policy: every3s });
+    const [mic, cam] = [s.add("mic"), s.add("cam")];
+    for (let t = 0; t < 6000; t += 20) {
+      s.recorder.frame(mic, soundAt(t));
+      if (t % 40 === 0) s.recorder.frame(cam, pictureAt(t, t === 0 || t === 3600 ? [640, 360] : undefined));
+      if (t % 100 === 0) s.recorder.tick(ms(t));
+    }
+    await s.finish();
+    expect(s.wanted).toEqual([cam]);
+    expect(s.entriesOf("file-open").map((e) => e.startMs)).toEqual([0, 3600]);
+    expect(times(s, "Alice.webm", 2)).toHaveLength(180);
+    expect(times(s, "Alice-2.webm", 2)).toEqual(Array.from({ length: 120 }, (_, i) => 20 * i));
+  });
+
+  test("of sound alone are exactly as long as asked for, also when packets come late", async () => {
+    const s = session({ policy: every3s });
+    const mic = s.add("mic");
+    for (let t = 0; t < 7000; t += 20) {
+      // Every fifth is overtaken by the next three.
+      if (t % 100 !== 0) s.recorder.frame(mic, soundAt(t));
+      if (t % 100 === 60) s.recorder.frame(mic, soundAt(t - 60));
+      if (t % 100 === 0) s.recorder.tick(ms(t));
+    }
+    await s.finish();
+    expect(media(s)).toEqual(["Alice-2.webm", "Alice-3.webm", "Alice.webm"]);
+    for (const f of ["Alice.webm", "Alice-2.webm"])
+      expect(times(s, f, 1)).toEqual(Array.from({ length: 150 }, (_, i) => 20 * i));
+  });
+});
+
+describe("a picture that changes its size", () => {
+  const sizes = [
+    [320, 180],
+    [640, 360],
+    [1280, 720],
+    [360, 640],
+  ] as const;
+  const grow = (s: TestSession) => {
+    const [mic, cam] = [s.add("mic"), s.add("cam")];
+    sizes.forEach((size, i) => {
+      s.feed(mic, cam, 2000 * i, 2000 * (i + 1), size);
+    });
+  };
+
+  test("stays in one file that is described by the largest", async () => {
+    const s = session({ policy: defaultPolicy });
+    grow(s);
+    await s.finish();
+    expect(media(s)).toEqual(["Alice.webm"]);
+    expect(s.events("Alice.webm").findLast((e) => e.t === "tracks")?.tracks[0]).toMatchObject({
+      width: 1280,
+      height: 720,
+    });
+    expect(s.entriesOf("size").map((e) => [e.atMs, e.width])).toEqual([
+      [2000, 640],
+      [4000, 1280],
+      [6000, 360],
+    ]);
+  });
+
+  test("begins a new file each time where that is wanted, and no frame is missing", async () => {
+    const s = session({ policy: { ...defaultPolicy, onResize: "split" } });
+    grow(s);
+    await s.finish();
+    const files = ["Alice.webm", "Alice-2.webm", "Alice-3.webm", "Alice-4.webm"];
+    files.forEach((f, i) => {
+      const [width, height] = sizes[i] ?? [0, 0];
+      expect(s.events(f).findLast((e) => e.t === "tracks")?.tracks[0]).toMatchObject({ width, height });
+      expect(times(s, f, 1)).toEqual(Array.from({ length: 50 }, (_, n) => 40 * n));
+      expect(times(s, f, 2)).toEqual(Array.from({ length: 100 }, (_, n) => 20 * n));
+    });
+    expect(s.entriesOf("gap")).toEqual([]);
+  });
+});
+
+test("a picture that is turned begins a new file at its next keyframe, and asks for it", async () => {
+  const s = session();
+  const cam = s.add("cam");
+  for (let t = 0; t < 4000; t += 40) {
+    const turned = t >= 2000 ? { rotation: 90 as const } : {};
+    const key = t === 0 || t === 2400;
+    s.recorder.frame(cam, { ...pictureAt(t, key ? [640, 360] : undefined), ...turned });
+  }
+  await s.finish();
+  expect(s.wanted).toEqual([cam]);
+  expect(s.entriesOf("file-open").map((e) => e.startMs)).toEqual([0, 2400]);
+  const rotation = (f: string) => s.events(f).findLast((e) => e.t === "tracks")?.tracks[0];
+  expect(rotation("Alice.webm")).not.toHaveProperty("rotation");
+  expect(rotation("Alice-2.webm")).toMatchObject({ rotation: 90 });
+});
+
+test("sound that changes its codec takes the picture along at the next keyframe", async () => {
+  const s = session({ format: "mkv" });
+  const [mic, cam] = [s.add("mic"), s.add("cam")];
+  for (let t = 0; t < 6000; t += 20) {
+    const sound = soundAt(t);
+    s.recorder.frame(mic, t < 2500 ? sound : { ...sound, codec: "pcmu", data: new Uint8Array(160) });
+    if (t % 40 === 0) s.recorder.frame(cam, pictureAt(t, t % 1000 === 0 ? [640, 360] : undefined));
+    if (t % 100 === 0) s.recorder.tick(ms(t));
+  }
+  await s.finish();
+  expect(s.wanted).toEqual([cam]);
+  expect(times(s, "Alice.mkv", 1)).toEqual(Array.from({ length: 75 }, (_, i) => 40 * i));
+  expect(times(s, "Alice.mkv", 2)).toHaveLength(125);
+  expect(times(s, "Alice-2.mkv", 2)).toHaveLength(175);
+  expect(times(s, "Alice-2.mkv", 1)).toEqual(Array.from({ length: 75 }, (_, i) => 500 + 40 * i));
+});
+
+test("with a file for each track, nobody shares one", async () => {
+  const s = session({ policy: { ...defaultPolicy, layout: "tracks" } });
+  s.feed(s.add("mic"), s.add("cam"), 0, 2000);
+  s.feed(undefined, s.add("screen", { source: "screen" }), 0, 2000);
+  await s.finish();
+  expect(media(s)).toEqual(["Alice-camera.webm", "Alice-microphone.webm", "Alice-screen.webm"]);
+  expect(times(s, "Alice-microphone.webm", 1)).toHaveLength(100);
 });
 
 test("everyone is recorded up to the limit and not beyond, those who fell silent too", async () => {

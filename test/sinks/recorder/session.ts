@@ -4,12 +4,9 @@ import { join } from "node:path";
 import type { RoomtapError } from "../../../src/core/fault.ts";
 import type { CodecName, Frame } from "../../../src/core/frame.ts";
 import { type Micros, micros } from "../../../src/core/time.ts";
-import {
-  type FileFormat,
-  Journal,
-  type JournalEntry,
-  readJournal,
-} from "../../../src/sinks/recorder/journal.ts";
+import { Journal, type JournalEntry, readJournal } from "../../../src/sinks/recorder/journal.ts";
+import type { FileFormat } from "../../../src/sinks/recorder/output.ts";
+import type { RecordingPolicy } from "../../../src/sinks/recorder/policy.ts";
 import { Recorder, type RecorderTrack } from "../../../src/sinks/recorder/recorder.ts";
 import { blocksOf, readEvents } from "../../support/matroska.ts";
 
@@ -54,9 +51,17 @@ export class TestSession {
   readonly journal: Journal;
   readonly recorder: Recorder;
   readonly failures: RoomtapError[] = [];
+  /** Tracks of which a keyframe was asked. */
+  readonly wanted: string[] = [];
 
   constructor(
-    o: { format?: "auto" | FileFormat; directory?: string; attempt?: number; ffmpeg?: string } = {},
+    o: {
+      format?: "auto" | FileFormat;
+      directory?: string;
+      attempt?: number;
+      ffmpeg?: string;
+      policy?: RecordingPolicy;
+    } = {},
   ) {
     this.directory = o.directory ?? mkdtempSync(join(tmpdir(), "roomtap-recorder-"));
     this.journal = new Journal(this.directory);
@@ -67,6 +72,8 @@ export class TestSession {
       journal: this.journal,
       attempt: o.attempt ?? 0,
       onFailure: (error) => this.failures.push(error),
+      requestKeyframe: (id) => this.wanted.push(id),
+      ...(o.policy ? { policy: o.policy } : {}),
     });
   }
 

@@ -29,6 +29,9 @@ const MAX_CUES = 20_000;
 const MAX_TRACKS = 126;
 const SIZE_FIELD = 8;
 
+/** WebM is Matroska that keeps to a few codecs. */
+export type DocType = "webm" | "matroska";
+
 type Cue = { readonly timeMs: number; readonly track: number; readonly cluster: number };
 
 /** Where an interrupted file stands, to go on finishing it. */
@@ -49,7 +52,7 @@ export type WriterState = {
  * only known later (tracks, sizes, duration, cues) goes into space left for it.
  */
 export class MatroskaWriter {
-  readonly #docType: "webm" | "matroska";
+  #docType: DocType;
   #tracks: readonly MatroskaTrack[];
   #length = 0;
   /** Octets from the start of the Segment's content to the first cluster; undefined before the header. */
@@ -60,13 +63,13 @@ export class MatroskaWriter {
   #pictured = false;
   #endMs = 0;
 
-  constructor(docType: "webm" | "matroska", tracks: readonly MatroskaTrack[]) {
+  constructor(docType: DocType, tracks: readonly MatroskaTrack[]) {
     this.#docType = docType;
     this.#tracks = tracks;
   }
 
   /** A writer that can only `finish` what another one began. */
-  static resume(docType: "webm" | "matroska", s: WriterState): MatroskaWriter {
+  static resume(docType: DocType, s: WriterState): MatroskaWriter {
     const w = new MatroskaWriter(docType, s.tracks);
     w.#length = s.length;
     w.#headerSpace = s.headerEnd - w.segmentStart;
@@ -78,6 +81,10 @@ export class MatroskaWriter {
 
   get tracks(): readonly MatroskaTrack[] {
     return this.#tracks;
+  }
+
+  get docType(): DocType {
+    return this.#docType;
   }
 
   /** Octets written so far; appends go here. */
@@ -105,9 +112,10 @@ export class MatroskaWriter {
     return this.#headerSpace === undefined || this.#content(tracks, 0, 0).length + 2 <= this.#headerSpace;
   }
 
-  /** The header again, with other tracks or a larger picture. They must fit. */
-  rewrite(tracks: readonly MatroskaTrack[]): FilePatch {
+  /** The header again, with other tracks, a larger picture or another document type. They must fit. */
+  rewrite(tracks: readonly MatroskaTrack[], docType = this.#docType): FilePatch {
     this.#tracks = tracks;
+    this.#docType = docType;
     return { at: 0, bytes: this.#header() };
   }
 
@@ -213,7 +221,9 @@ export class MatroskaWriter {
       uint(Id.EBMLReadVersion, 1),
       uint(Id.EBMLMaxIDLength, 4),
       uint(Id.EBMLMaxSizeLength, 8),
+      // Padded with a Void (RFC 8794 section 11.3.2): both names take the same room, so that one can replace the other.
       text(Id.DocType, this.#docType),
+      ...(this.#docType === "webm" ? [voidElement("matroska".length - "webm".length)] : []),
       uint(Id.DocTypeVersion, 4),
       uint(Id.DocTypeReadVersion, 2),
     );

@@ -1,0 +1,64 @@
+import type { Frame, MediaKind } from "../../core/frame.ts";
+import { type Micros, micros } from "../../core/time.ts";
+
+/** A hole in a track. */
+export type Gap = { readonly from: Micros; readonly to: Micros; readonly cause: "loss" | "silence" };
+
+/** Shorter ones are the network's doing and the timestamps'. */
+const AUDIO_GAP_US = 100_000;
+const VIDEO_GAP_US = 250_000;
+/** Pictures that come rarely (a screen that stands still) are no hole: it is one by this many usual distances. */
+const USUAL_DISTANCES = 3;
+const SMOOTHING = 0.4;
+
+/** Sees where frames of one track are missing. */
+export class GapWatch {
+  readonly #audio: boolean;
+  /** Where the last frame ended (sound) or began (pictures). */
+  #last: number | undefined;
+  #distance: number | undefined;
+  /** The last frame stood behind a hole: how far the next one is away may be what is usual now. */
+  #behindGap = false;
+
+  constructor(kind: MediaKind) {
+    this.#audio = kind === "audio";
+  }
+
+  /** The track is there from here on, also when nothing comes of it. */
+  start(at: Micros): void {
+    this.#last ??= at;
+  }
+
+  /** The hole before this frame, if there is one. Frames in order of time. */
+  frame(f: Frame): Gap | undefined {
+    const last = this.#last;
+    const end = f.time + (this.#audio ? (f.duration ?? 0) : 0);
+    this.#last = Math.max(last ?? end, end);
+    if (last === undefined) return undefined;
+    const distance = f.time - last;
+    const usual = distance < this.#limit() || (this.#behindGap && !this.#audio && f.lostBefore === 0);
+    this.#behindGap = !usual;
+    if (usual) {
+      if (!this.#audio) this.#learn(distance);
+      return undefined;
+    }
+    this.#distance = undefined;
+    return { from: micros(last), to: f.time, cause: f.lostBefore > 0 ? "loss" : "silence" };
+  }
+
+  /** The hole between the last frame and the end, if there is one. */
+  end(at: Micros): Gap | undefined {
+    const last = this.#last;
+    if (last === undefined || at - last < Math.max(this.#limit(), VIDEO_GAP_US)) return undefined;
+    return { from: micros(last), to: at, cause: "silence" };
+  }
+
+  #limit(): number {
+    if (this.#audio) return AUDIO_GAP_US;
+    return Math.max(VIDEO_GAP_US, USUAL_DISTANCES * (this.#distance ?? 0));
+  }
+
+  #learn(distance: number): void {
+    this.#distance = (1 - SMOOTHING) * (this.#distance ?? distance) + SMOOTHING * distance;
+  }
+}
