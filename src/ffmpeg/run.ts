@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setPriority } from "node:os";
+import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import { RoomtapError } from "../core/fault.ts";
 import { type CommandSpec, commandArguments } from "./command.ts";
@@ -15,6 +16,8 @@ const MAX_WORDS = 200;
 export type RunOptions = {
   readonly ffmpeg: string;
   readonly command: CommandSpec;
+  /** Where it runs, for names in filters: a path that is not ours cannot stand in one. */
+  readonly cwd?: string;
   /** Fed to the standard input; its end is the normal way to stop. */
   readonly input?: AsyncIterable<Uint8Array>;
   /** Called with the output's bytes when it goes to the standard output. */
@@ -41,7 +44,10 @@ export type RunOptions = {
 export async function runFfmpeg(o: RunOptions): Promise<void> {
   if (o.signal?.aborted) throw stopped();
   const progress = o.onProgress ? ["-progress", "pipe:3"] : [];
-  const child = spawn(o.ffmpeg, [...progress, ...commandArguments(o.command)], {
+  // A path from here is none from there.
+  const program = o.cwd !== undefined && o.ffmpeg.includes("/") ? resolve(o.ffmpeg) : o.ffmpeg;
+  const child = spawn(program, [...progress, ...commandArguments(o.command)], {
+    ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
     // A group of its own: Ctrl-C in the terminal is for roomtap, which ends ffmpeg by ending its input.
     detached: true,
     stdio: [
