@@ -143,7 +143,7 @@ test("one that cannot be opened does not keep the others from being completed", 
   const s = await killed({ who: ["Alice", "Bob"] });
   rmSync(join(s.directory, "Alice.webm.part"));
   mkdirSync(join(s.directory, "Alice.webm.part"));
-  expect(await recoverSession(s.directory)).toMatchObject({ code: "output-unwritable" });
+  expect(await recoverSession(s.directory)).toMatchObject({ code: "incomplete" });
   expect(existsSync(join(s.directory, "Bob.webm"))).toBe(true);
 });
 
@@ -156,7 +156,7 @@ test("conversions that are skipped, or have no ffmpeg, leave Matroska", async ()
   ).toBeUndefined();
   expect(files(skipped)).toEqual(["Alice.mkv"]);
   const without = await killed({ format: "mp4" });
-  expect(await recoverSession(without.directory)).toMatchObject({ code: "ffmpeg-missing" });
+  expect(await recoverSession(without.directory, { ffmpeg: "" })).toMatchObject({ code: "ffmpeg-missing" });
   expect(files(without)).toEqual(["Alice.mkv"]);
   for (const s of [skipped, without]) {
     expect(manifestOf(s.entries)).toMatchObject({
@@ -164,6 +164,15 @@ test("conversions that are skipped, or have no ffmpeg, leave Matroska", async ()
       files: [{ format: "mkv", recovered: true }],
     });
   }
+});
+
+test("without a word about ffmpeg, the media is made safe and its conversion left to a later call", async () => {
+  const s = await killed({ format: "mp4" });
+  expect(await recoverSession(s.directory)).toBeUndefined();
+  expect(files(s)).toEqual(["Alice.mkv"]);
+  expect(manifestOf(s.entries)).toMatchObject({ complete: false, files: [] });
+  await recoverSession(s.directory, { ffmpeg: "", skip: AbortSignal.abort() });
+  expect(manifestOf(s.entries)).toMatchObject({ complete: true, files: [{ path: "Alice.mkv" }] });
 });
 
 test("a directory without a journal is left as it is", async () => {
