@@ -3,6 +3,7 @@ import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { recordCommand } from "./commands/record.ts";
+import { repairCommand } from "./commands/repair.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { verifyCommand } from "./commands/verify.ts";
@@ -58,6 +59,7 @@ Each command has its own help: roomtap record --help`,
     serveCommand(context),
     recordCommand(context),
     replayCommand(context),
+    repairCommand(context),
     verifyCommand(context),
     publishCommand(context),
     demoCommand(context),

@@ -1,0 +1,263 @@
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
+import { locateFfmpeg } from "../ffmpeg/locate.ts";
+import { diskError } from "../sinks/recorder/block-writer.ts";
+import { fileSize, foundFiles } from "../sinks/recorder/found-files.ts";
+import { JOURNAL_FILE, Journal, type JournalEntry, readJournal } from "../sinks/recorder/journal.ts";
+import { MANIFEST_FILE, type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import type { AskedFormat } from "../sinks/recorder/output.ts";
+import { type RecoveredFile, recoverSession } from "../sinks/recorder/recover.ts";
+import { readTrustedJournal } from "../sinks/recorder/trusted-journal.ts";
+import { repairFile } from "./repair-file.ts";
+import { takeSession } from "./session-lock.ts";
+
+/** What to repair, and how. */
+export type RepairOptions = {
+  /** A session directory, a directory of sessions, or a Matroska file that belongs to none. */
+  readonly path: string;
+  /** Container to make of what is still Matroska; default: what the recording was to become. */
+  readonly format?: AskedFormat;
+  readonly ffmpeg?: string;
+  /** Aborting ends the work after the file at hand, and skips conversions: all that was done stays. */
+  readonly stop?: AbortSignal;
+  readonly onProgress?: (progress: { readonly session: string; readonly share: number }) => void;
+  /** Called as soon as a session, or the single file, is done. */
+  readonly onDone?: (repaired: Repaired) => void;
+};
+
+/** What was done to a session, or to a single file. */
+export type Repaired = {
+  /** Absolute path of the session's directory, or of the file. */
+  readonly path: string;
+  /**
+   * `whole`: nothing was to be done. `repaired`: it is complete now. `failed`: not all of it is; why is said in
+   * `files` and `error`. `running`: it is being recorded, and was left alone.
+   */
+  readonly state: "whole" | "repaired" | "failed" | "running";
+  /** What was done, by names in the directory. Files that were whole are not among them. */
+  readonly files: readonly (Omit<RecoveredFile, "failure"> & { readonly error?: RepairError })[];
+  /** The manifest was written anew. */
+  readonly manifest: boolean;
+  readonly error?: RepairError;
+};
+
+/** Why something could not be repaired. */
+export type RepairError = { readonly code: string; readonly message: string; readonly hint?: string };
+
+/** How a repair ended. */
+export type RepairResult = { readonly repaired: readonly Repaired[]; readonly exit: ExitCodeValue };
+
+/**
+ * Makes interrupted sessions complete. What is whole is left alone, what cannot be repaired is left as it is and
+ * named. Rejects with a RoomtapError `usage` when there is nothing to repair at the path, or a single session that
+ * is named is being recorded.
+ */
+export async function repair(o: RepairOptions): Promise<RepairResult> {
+  const path = resolve(o.path);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) throw nothing(o.path);
+  const work = new Repair(o);
+  if (!stat.isDirectory()) return work.file(path);
+  if (isSession(path)) return work.sessions([path]);
+  const sessions = readdirSync(path, { withFileTypes: true })
+    .filter((e) => e.isDirectory() && isSession(join(path, e.name)))
+    .map((e) => join(path, e.name))
+    .sort();
+  if (sessions.length === 0) throw nothing(o.path);
+  return work.sessions(sessions);
+}
+
+class Repair {
+  readonly #o: RepairOptions;
+  readonly #skip: AbortSignal;
+  readonly #done: Repaired[] = [];
+  #exit: ExitCodeValue = ExitCode.ok;
+  #ffmpeg: Promise<string> | undefined;
+
+  constructor(o: RepairOptions) {
+    this.#o = o;
+    this.#skip = o.stop ?? new AbortController().signal;
+  }
+
+  async file(path: string): Promise<RepairResult> {
+    const directory = dirname(path);
+    const name = basename(path);
+    if (readJournal(directory).some((e) => names(e).includes(name))) {
+      throw new RoomtapError("usage", `${name} is a part of the session ${directory}`, {
+        hint: `repair all of it: roomtap repair ${directory}`,
+      });
+    }
+    const files: RecoveredFile[] = [];
+    let failure: RoomtapError | undefined;
+    try {
+      const made = await repairFile({
+        path,
+        format: this.#o.format,
+        ffmpeg: () => this.#locateFfmpeg(),
+        skip: this.#skip,
+        onProgress: (share) => this.#o.onProgress?.({ session: path, share }),
+      });
+      files.push(...made);
+    } catch (error) {
+      if (!(error instanceof RoomtapError) || error.code === "usage") throw error;
+      failure = error;
+    }
+    this.#tell(path, { files, failure, manifest: false });
+    return { repaired: this.#done, exit: this.#exit };
+  }
+
+  async sessions(directories: readonly string[]): Promise<RepairResult> {
+    for (const directory of directories) {
+      if (this.#o.stop?.aborted) {
+        this.#fail(ExitCode.incomplete);
+        break;
+      }
+      await this.#session(directory, directories.length === 1);
+    }
+    return { repaired: this.#done, exit: this.#exit };
+  }
+
+  async #session(directory: string, alone: boolean): Promise<void> {
+    let release: (() => void) | undefined;
+    try {
+      release = takeSession(directory);
+    } catch (error) {
+      this.#tell(directory, { files: [], failure: diskError(directory, error), manifest: false });
+      return;
+    }
+    if (!release) {
+      if (alone) {
+        throw new RoomtapError("usage", `${directory} is being recorded, or repaired, right now`, {
+          hint: "end the recording with Ctrl-C: it completes its files itself",
+        });
+      }
+      this.#add({ path: directory, state: "running", files: [], manifest: false });
+      return;
+    }
+    try {
+      await this.#repair(directory);
+    } finally {
+      release();
+    }
+  }
+
+  async #repair(directory: string): Promise<void> {
+    const files: RecoveredFile[] = [];
+    let failure: RoomtapError | undefined;
+    let manifest = false;
+    try {
+      const ffmpeg = await this.#locateFfmpeg().catch((error: unknown) => {
+        if (this.#o.ffmpeg !== undefined) throw error;
+        return "";
+      });
+      failure = await recoverSession(directory, {
+        ffmpeg,
+        skip: this.#skip,
+        thorough: this.#o.format === undefined ? {} : { format: this.#o.format },
+        onProgress: (share) => this.#o.onProgress?.({ session: directory, share }),
+        onFile: (file) => files.push(file),
+      });
+      manifest = renewManifest(directory, files.length > 0);
+    } catch (error) {
+      failure = error instanceof RoomtapError ? error : diskError(directory, error);
+    }
+    this.#tell(directory, { files, failure, manifest });
+  }
+
+  /** Looked for once; a named one that does not run is an error even where none is needed. */
+  #locateFfmpeg(): Promise<string> {
+    this.#ffmpeg ??= locateFfmpeg(this.#o.ffmpeg);
+    return this.#ffmpeg;
+  }
+
+  #tell(
+    path: string,
+    o: { files: readonly RecoveredFile[]; failure: RoomtapError | undefined; manifest: boolean },
+  ): void {
+    const { files, failure, manifest } = o;
+    const ownFailure = failure && !files.some((f) => f.failure === failure) ? failure : undefined;
+    for (const f of [...files.map((file) => file.failure), failure]) if (f) this.#fail(f.exitCode);
+    const changed = files.length > 0 || manifest;
+    this.#add({
+      path,
+      state: failure ? "failed" : changed ? "repaired" : "whole",
+      files: files.map(({ failure: why, ...file }) => ({ ...file, ...(why ? { error: inWords(why) } : {}) })),
+      manifest,
+      ...(ownFailure ? { error: inWords(ownFailure) } : {}),
+    });
+  }
+
+  #add(repaired: Repaired): void {
+    this.#done.push(repaired);
+    this.#o.onDone?.(repaired);
+  }
+
+  /** A disk that is full says more than what is incomplete for it. */
+  #fail(code: ExitCodeValue): void {
+    if (this.#exit !== ExitCode.output) this.#exit = code;
+  }
+}
+
+/**
+ * Writes the manifest when the session changed, or none is there that tells of it. True: it was written. Throws a
+ * RoomtapError.
+ */
+function renewManifest(directory: string, changed: boolean): boolean {
+  const entries = readTrustedJournal(directory);
+  if (entries.length === 0) return false;
+  const manifest = manifestOf(entries);
+  if (!changed && tellsOf(directory, manifest)) return false;
+  if (!entries.some((e, i) => e.t === "end" && !entries.slice(i).some((later) => later.t === "session"))) {
+    const end: JournalEntry = {
+      t: "end",
+      atMs: Math.max(0, ...manifest.files.map((f) => f.startMs + f.durationMs)),
+    };
+    const journal = new Journal(directory);
+    journal.append(end);
+    journal.close();
+    entries.push(end);
+  }
+  // Whatever else stands in that place must not be written through.
+  rmSync(join(directory, `${MANIFEST_FILE}.tmp`), { force: true });
+  writeManifest(directory, manifestOf(entries));
+  return true;
+}
+
+/** The manifest on disk tells of the same files, and that they are all. */
+function tellsOf(directory: string, wanted: Manifest): boolean {
+  const path = join(directory, MANIFEST_FILE);
+  if (fileSize(path) === undefined) return false;
+  try {
+    const found = JSON.parse(readFileSync(path, "utf8")) as Partial<Manifest>;
+    const list = (m: Partial<Manifest>) => JSON.stringify(m.files?.map((f) => [f.path, f.bytes]));
+    return found.complete === wanted.complete && list(found) === list(wanted);
+  } catch {
+    return false;
+  }
+}
+
+/** A directory with a journal or a manifest, or with a recording that was not completed. */
+function isSession(directory: string): boolean {
+  const has = (name: string) => fileSize(join(directory, name)) !== undefined;
+  return (
+    has(JOURNAL_FILE) ||
+    has(MANIFEST_FILE) ||
+    foundFiles(directory, [], "auto").some((f) => f.name.endsWith(".part"))
+  );
+}
+
+function names(e: JournalEntry): string[] {
+  if (e.t === "file-open") return [e.temp];
+  return e.t === "file-complete" || e.t === "file-close" ? [e.path] : [];
+}
+
+function inWords(e: RoomtapError): RepairError {
+  return { code: e.code, message: e.message, ...(e.hint === undefined ? {} : { hint: e.hint }) };
+}
+
+function nothing(path: string): RoomtapError {
+  return new RoomtapError("usage", `there is nothing to repair at ${path}`, {
+    hint: "name a session directory, a directory of sessions, or a file like talk.webm.part",
+  });
+}
