@@ -146,6 +146,12 @@ export class PeerHost implements RtcHost {
     this.#o.pump.touch(this.#pumped);
   }
 
+  /** Asks for a keyframe of a link's m-line. */
+  requestKeyframe(linkId: string, mid: string): void {
+    this.#engine.requestKeyframe(linkId, mid);
+    this.#o.pump.touch(this.#pumped);
+  }
+
   /** When the first media packet of a link came; undefined: none, or no such link. */
   firstMedia(linkId: string): Millis | undefined {
     return this.#engine.receiver(linkId)?.firstMedia;

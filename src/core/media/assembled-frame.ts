@@ -32,7 +32,7 @@ export type AssembledFrame = JoinedFrame & {
 };
 
 /** Why a keyframe is needed. */
-export type KeyframeReason = "first-frame" | "loss" | "parameter-sets" | "overflow" | "layer";
+export type KeyframeReason = "first-frame" | "loss" | "parameter-sets" | "overflow" | "layer" | "recorder";
 
 /** How frames are assembled. */
 export type AssemblerOptions = {

@@ -237,6 +237,15 @@ export class ConnectionReceiver {
     return undefined;
   }
 
+  /** Asks the sender of an m-line's picture for a keyframe, as often as is polite. */
+  requestKeyframe(mid: string, now: Millis): void {
+    for (const s of this.#streams.values()) {
+      if (s.mid !== mid || !this.#simulcast.wants(s)) continue;
+      s.requestKeyframe("recorder", now);
+      this.#streamsDue = earliest(this.#streamsDue, s.deadline);
+    }
+  }
+
   #stream(
     route: RtpRoute<NegotiatedMedia>,
     payload: NegotiatedPayload,

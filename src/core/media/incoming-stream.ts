@@ -35,8 +35,11 @@ export type StreamOutput =
   | { readonly t: "keyframe"; readonly reason: KeyframeReason }
   | { readonly t: "digit"; readonly digit: PlacedDigit };
 
-/** Frames wait this long for the first sender report, so that they start exactly in sync. */
-const START_HOLD_MS = 1500;
+/**
+ * Frames wait this long for the first sender report, so that they start exactly in sync; not longer, because what
+ * waits is lost when the process dies.
+ */
+const START_HOLD_MS = 700;
 /** A session that renegotiates for ever does not grow this. */
 const MAX_ROLES = 64;
 const NOTHING = new Uint8Array(0);
@@ -394,6 +397,8 @@ export class IncomingStream {
 
   #place({ codec, frame }: CodedFrame): PlacedFrame {
     const local = this.#timeline.place(frame.rtpTime, frame.arrival, frame.duration);
-    return placedFrame(codec.name, frame, local);
+    // Sound is a packet a frame: the newest packet's level is this one's, or that of one right behind it.
+    const level = this.kind === "audio" ? this.#counters.audioLevel : undefined;
+    return placedFrame(codec.name, frame, local, level);
   }
 }

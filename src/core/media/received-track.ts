@@ -12,12 +12,19 @@ import type { TimelineModel, TrackTimeline } from "./timeline.ts";
 export type PlacedFrame = Omit<Frame, "time"> & {
   /** Local monotonic time of the moment the frame shows. */
   readonly local: Millis;
+  /** How loud the sender says it is, -dBov: 0 loudest, 127 silence (RFC 6464). Audio only. */
+  readonly audioLevel?: number;
 };
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A frame in its place, field by field: spreading costs more than everything else done for a packet. */
-export function placedFrame(codec: CodecName, f: AssembledFrame, local: Millis): PlacedFrame {
+export function placedFrame(
+  codec: CodecName,
+  f: AssembledFrame,
+  local: Millis,
+  audioLevel?: number,
+): PlacedFrame {
   const frame: Mutable<PlacedFrame> = {
     codec,
     data: f.data,
@@ -31,6 +38,7 @@ export function placedFrame(codec: CodecName, f: AssembledFrame, local: Millis):
   if (f.duration !== undefined) frame.duration = f.duration;
   if (f.config !== undefined) frame.config = f.config;
   if (f.rotation !== undefined) frame.rotation = f.rotation;
+  if (audioLevel !== undefined) frame.audioLevel = audioLevel;
   return frame;
 }
 

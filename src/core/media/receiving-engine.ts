@@ -107,6 +107,14 @@ export class ReceivingEngine {
     }
   }
 
+  /** Asks for a keyframe of a link's m-line; it goes out with what the link sends next. */
+  requestKeyframe(link: string, mid: string): void {
+    const l = this.#links.get(link);
+    if (!l) return;
+    l.receiver.requestKeyframe(mid, millis(this.#now));
+    this.#follow(l);
+  }
+
   /** A link ends: hands out what it still holds. */
   close(link: string, now: Millis): void {
     const l = this.#links.get(link);
