@@ -34,7 +34,8 @@ export type Listing = ListOptions & {
 export async function listFrames(path: string, o: Listing): Promise<FrameCrcReader> {
   const lines = new LineReader();
   const reader = new FrameCrcReader();
-  const guard = new StallGuard({ stallMs: o.stallMs ?? STALL_MS, signal: o.signal });
+  const stallMs = o.stallMs ?? STALL_MS;
+  const guard = new StallGuard({ stallMs, signal: o.signal });
   try {
     await runFfmpeg({
       ffmpeg: o.ffmpeg,
@@ -58,8 +59,8 @@ export async function listFrames(path: string, o: Listing): Promise<FrameCrcRead
     });
   } catch (cause) {
     if (o.signal?.aborted) throw cause;
-    const what = guard.stalled ? "stands still in ffmpeg" : "cannot be decoded";
-    throw new RoomtapError("incomplete", `${path} ${what}`, { cause });
+    const reason = guard.stalled ? new Error(`it stood still for ${stallMs / 1000} s and was ended`) : cause;
+    throw new RoomtapError("incomplete", `${path} cannot be decoded`, { cause: reason });
   } finally {
     guard.close();
   }

@@ -110,6 +110,6 @@ test("an ffmpeg that hangs is ended, and said so", async () => {
   const signal = new AbortController().signal;
   await expect(packetCheck("any", { ffmpeg: hanging, stallMs: 100, signal })).rejects.toMatchObject({
     code: "incomplete",
-    message: expect.stringContaining("stands still"),
+    cause: new Error("it stood still for 0.1 s and was ended"),
   });
 });
