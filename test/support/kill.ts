@@ -1,0 +1,177 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { RepairResult } from "../../src/bot/repair.ts";
+import type { VerifyResult } from "../../src/bot/verify.ts";
+import type { FileClosed, FileOpened } from "../../src/sinks/recorder/journal.ts";
+import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
+import { runCli } from "./cli.ts";
+import { childrenOf, type ProcessInfo, processInfo } from "./processes.ts";
+import { Recording } from "./recording.ts";
+import { until } from "./until.ts";
+
+/** Which processes of a recording are killed. */
+export type Victim = "supervisor" | "media" | "both" | "ffmpeg";
+
+/** When: milliseconds after the first media, or as soon as a conversion runs. */
+export type Moment = number | "conversion";
+
+/** A recording that is to be interrupted. */
+export type KillPlan = {
+  readonly room: string;
+  /** Directory for the session; no other recording uses it. */
+  readonly out: string;
+  readonly format: string;
+  readonly victim: Victim;
+  readonly moment: Moment;
+  /** Lines of `publish --sent-log`; undefined: only sound is sent. */
+  readonly sentLog: string | undefined;
+  readonly ffmpeg: string;
+};
+
+/** What was left, and what became of it. Times in milliseconds. */
+export type KillReport = {
+  readonly victim: Victim;
+  readonly moment: Moment;
+  /** From the last picture in the file to the kill; negative: the process was not killed and went on. */
+  readonly lostVideo: number | undefined;
+  /** From the end of the sound to the kill. */
+  readonly lostAudio: number;
+  /** Processes that are still there. */
+  readonly survivors: readonly ProcessInfo[];
+  readonly repair: RepairResult;
+  readonly repairCode: number | null;
+  readonly verify: VerifyResult;
+  readonly verifyCode: number | null;
+  /** What the interrupted file became, and what its pictures showed. */
+  readonly file: FileClosed;
+  readonly missing: number;
+  readonly decodeErrors: number;
+  readonly leftovers: readonly string[];
+};
+
+/** How long a recording goes on after its media process was replaced, and one that is to end by itself lasts. */
+const AFTERWARDS_MS = 1500;
+const CONVERTED_SECONDS = 3;
+
+/** Records, kills, repairs, verifies, and reads back what there is. */
+export async function killRecording(plan: KillPlan): Promise<KillReport> {
+  const args = ["--format", plan.format];
+  const converting = plan.moment === "conversion";
+  if (converting) args.push("--duration", `${CONVERTED_SECONDS}s`);
+  const recording = new Recording(plan.room, plan.out, args);
+  const { child } = recording.run;
+  const pid = child.pid ?? 0;
+  const seen = new Map<number, ProcessInfo>();
+  const look = () => {
+    for (const p of treeOf(pid)) seen.set(p.pid, p);
+  };
+  try {
+    await recording.fileOpened();
+    if (typeof plan.moment === "number") await recording.sessionTime(plan.moment);
+    else await until("a conversion", () => treeOf(pid).find(isFfmpeg), 60_000);
+    look();
+    const killedAt = Date.now();
+    for (const p of victims(plan.victim, pid)) process.kill(p, "SIGKILL");
+    if (!converting && plan.victim === "media") await goOn(recording);
+    look();
+    await recording.run.done;
+    const survivors = await gone([...seen.keys()], plan.out);
+    return await judge(plan, recording, killedAt, survivors);
+  } finally {
+    child.kill("SIGKILL");
+    for (const p of seen.keys()) if (processInfo(p)) process.kill(p, "SIGKILL");
+  }
+}
+
+/** The replaced media process records for a while; then the recording is stopped as a user would. */
+async function goOn(recording: Recording): Promise<void> {
+  const dead = recording.journal.filter((e) => e.t === "file-open").length;
+  await until("a new file", () => recording.journal.filter((e) => e.t === "file-open").length > dead, 30_000);
+  await new Promise((resolve) => {
+    setTimeout(resolve, AFTERWARDS_MS);
+  });
+  recording.run.kill("SIGINT");
+}
+
+async function judge(
+  plan: KillPlan,
+  recording: Recording,
+  killedAt: number,
+  survivors: readonly ProcessInfo[],
+): Promise<KillReport> {
+  const directory = recording.directory ?? plan.out;
+  const before = recording.journal;
+  const repaired = await runCli(["repair", directory, "--json"]);
+  const verified = await runCli(["verify", directory, "--json"]);
+  const zero = before.find((e) => e.t === "first-media")?.at ?? Number.NaN;
+  const opened = before.filter((e): e is FileOpened => e.t === "file-open")[0];
+  const file = recording.journal
+    .filter((e): e is FileClosed => e.t === "file-close")
+    .findLast((e) => e.id === opened?.id);
+  if (!opened || !file) throw new Error(`no file: ${repaired.stdout} ${repaired.stderr}`);
+  const v = await verifyRecording(join(directory, file.path), { ffmpeg: plan.ffmpeg });
+  const soundEnd = zero + opened.startMs + v.audioDurationMs;
+  // A recording that had ended loses nothing by a kill: what counts is whether its end is there.
+  const end = plan.moment === "conversion" ? zero + CONVERTED_SECONDS * 1000 : killedAt;
+  return {
+    victim: plan.victim,
+    moment: plan.moment,
+    lostVideo: plan.sentLog === undefined ? undefined : end - sentAt(plan.sentLog, v.numbers.at(-1), end),
+    lostAudio: end - soundEnd,
+    survivors,
+    repair: JSON.parse(repaired.stdout || "{}") as RepairResult,
+    repairCode: repaired.code,
+    verify: JSON.parse(verified.stdout || "{}") as VerifyResult,
+    verifyCode: verified.code,
+    file,
+    missing: v.missing,
+    decodeErrors: v.decodeErrors,
+    leftovers: existsSync(directory) ? readdirSync(directory).filter((n) => /\.(part|tmp|lock)/.test(n)) : [],
+  };
+}
+
+/** When the picture of this number was sent last, not long after `end`. */
+function sentAt(sentLog: string, number: number | undefined, end: number): number {
+  const lines = readFileSync(sentLog, "utf8")
+    .split("\n")
+    .flatMap((line) => parsed(line) ?? []);
+  const line = lines.filter((l) => l.number === number && l.time < end + AFTERWARDS_MS).at(-1);
+  return line?.time ?? Number.NEGATIVE_INFINITY;
+}
+
+/** A line of the log; the one that is being written right now does not count. */
+function parsed(line: string): { number: number; time: number } | undefined {
+  try {
+    return JSON.parse(line) as { number: number; time: number };
+  } catch {
+    return undefined;
+  }
+}
+
+function victims(victim: Victim, supervisor: number): number[] {
+  const tree = treeOf(supervisor);
+  const media = tree.filter((p) => /bot\/child\.js/.test(p.command)).map((p) => p.pid);
+  if (victim === "supervisor") return [supervisor];
+  if (victim === "media") return media;
+  return victim === "both" ? [supervisor, ...media] : tree.filter(isFfmpeg).map((p) => p.pid);
+}
+
+function isFfmpeg(p: ProcessInfo): boolean {
+  return /ffmpeg\S* .*-nostdin|ffmpeg\S* .*pipe:/.test(p.command);
+}
+
+/** A process and all that come of it. */
+function treeOf(pid: number): ProcessInfo[] {
+  const own = processInfo(pid);
+  return [...(own ? [own] : []), ...childrenOf(pid).flatMap((c) => treeOf(c.pid))];
+}
+
+/** Waits for processes to end, and for others that work in `directory`. Those that do not are returned. */
+async function gone(pids: readonly number[], directory: string): Promise<ProcessInfo[]> {
+  const left = () => [
+    ...pids.flatMap((pid) => processInfo(pid) ?? []),
+    ...childrenOf(1).filter((p) => p.command.includes(directory)),
+  ];
+  await until("the end of all processes", () => left().length === 0, 15_000).catch(() => undefined);
+  return left();
+}
