@@ -17,10 +17,10 @@ const REACH_PIXELS = 20e6;
 /** The same in frames. */
 const MIN_REACH = 15;
 const MAX_REACH = 300;
-/** The most typical of so many frames is taken. */
-const CHOICE = 10;
+/** The most typical of so many frames is taken; they have to be of one size, so not of many. */
+const CHOICE = 6;
 /** An ffmpeg that takes longer hangs, or reads something that is not worth a picture. Milliseconds. */
-const TIMEOUT_MS = 8000;
+const TIMEOUT_MS = 5000;
 /** The middle of a still, which is inside the picture whatever its shape: luma is looked at there. */
 const MIDDLE = { left: 120, right: 200, top: 50, bottom: 130 };
 /** Limits of luma, 16..235, for a picture that shows something: mean and standard deviation. */

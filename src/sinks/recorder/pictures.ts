@@ -28,9 +28,11 @@ const ELSEWHERE = [0.35, 0.65];
 /** Characters of a name on the sheet: as many as there is room for. */
 const MAX_NAME = 30;
 /** Pictures are no reason to wait longer, however many files there are. Milliseconds. */
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 30_000;
 /** Processes at a time. */
 const WORKERS = 2;
+/** Attempts at a file that fail before it is left alone. */
+const MAX_FAILURES = 2;
 
 /** What pictures are made of. */
 export type PicturesOptions = {
@@ -112,8 +114,17 @@ async function stillsOf(source: Source, most: number): Promise<Still[]> {
   const shares = Array.from({ length: n }, (_, i) => FIRST + ((LAST - FIRST) * i) / Math.max(1, n - 1));
   const stills: (Still | undefined)[] = [];
   const next = shares.entries();
+  let failures = 0;
   const work = async () => {
-    for (const [i, share] of next) stills[i] = await stillAt(source, share);
+    for (const [i, share] of next) {
+      // An ffmpeg that cannot read the file, or hangs in it, need not try everywhere.
+      if (failures >= MAX_FAILURES) return;
+      try {
+        stills[i] = await takeStill(source, Math.round(source.file.durationMs * share));
+      } catch {
+        failures++;
+      }
+    }
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
   const found = stills.filter((still) => still !== undefined);
