@@ -8,7 +8,7 @@ import { type FoundFile, fileSize, foundFiles, halfMade, regularFiles, sessionOf
 import { type FileClosed, type FileOpened, Journal, type JournalEntry } from "./journal.ts";
 import { type AskedFormat, type FileFormat, finalFormat, isFinal, TEMP_SUFFIX } from "./output.ts";
 import { finishTornFile, readTornFile, tracksOf } from "./torn-file.ts";
-import { readTrustedJournal } from "./trusted-journal.ts";
+import { cleanJournal, readTrustedJournal } from "./trusted-journal.ts";
 
 /** A conversion and what it was made from are as long as each other within this. */
 const SAME_LENGTH_MS = 1000;
@@ -44,8 +44,11 @@ export type RecoveredFile = {
 
 /** Options of `recoverSession`. */
 export type RecoverOptions = {
-  /** Path of ffmpeg; empty: none, and what needs it stays Matroska. Absent: conversions are left to a later call. */
-  readonly ffmpeg?: string;
+  /**
+   * Path of ffmpeg, or how to find it; empty: none, and what needs it stays Matroska. Absent: conversions are left to
+   * a later call.
+   */
+  readonly ffmpeg?: string | (() => Promise<string>);
   readonly skip?: AbortSignal;
   readonly onProgress?: (share: number) => void;
   /**
@@ -81,6 +84,7 @@ class Recovery {
   constructor(directory: string, o: RecoverOptions) {
     this.#directory = directory;
     this.#o = o;
+    if (o.thorough) cleanJournal(directory);
     this.#entries = readTrustedJournal(directory);
   }
 
@@ -221,14 +225,14 @@ class Recovery {
 
   async #convert(): Promise<void> {
     const { ffmpeg, skip, onProgress } = this.#o;
-    const due = this.#conversions.filter(
-      (c) => ffmpeg !== undefined || this.#isFinal(this.#asked(c.opened, c), c),
-    );
+    const isFinal = (c: Conversion) => this.#isFinal(this.#asked(c.opened, c), c);
+    const due = this.#conversions.filter((c) => ffmpeg !== undefined || isFinal(c));
     if (due.length === 0) return;
+    const path = typeof ffmpeg === "function" ? !due.every(isFinal) && (await ffmpeg()) : ffmpeg;
     const failure = await convertAll(due, {
       directory: this.#directory,
       journal: this.#open(),
-      ffmpeg: ffmpeg ?? "",
+      ffmpeg: path || "",
       skip: skip ?? new AbortController().signal,
       onProgress: onProgress ?? (() => undefined),
     });
@@ -237,7 +241,7 @@ class Recovery {
     for (const c of due) {
       const closed = this.#closed(c.opened.id);
       if (!closed) continue;
-      if (this.#isFinal(this.#asked(c.opened, c), c) || closed.path !== c.path) {
+      if (isFinal(c) || closed.path !== c.path) {
         this.#tellCompleted(c.opened.id, closed, closed.path === c.path ? undefined : c.path);
       } else {
         const why = failure ?? new RoomtapError("incomplete", `${this.#path(c.path)} was not converted`);

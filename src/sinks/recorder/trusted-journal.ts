@@ -1,7 +1,10 @@
-import { lstatSync } from "node:fs";
+import { lstatSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RoomtapError } from "../../core/fault.ts";
 import { JOURNAL_FILE, type JournalEntry, readJournal } from "./journal.ts";
+
+/** What a journal with entries that cannot be acted upon is called afterwards. */
+export const DISTRUSTED_FILE = "journal.distrusted.jsonl";
 
 /** Longest name that file systems take, octets. */
 const MAX_NAME = 255;
@@ -43,6 +46,15 @@ const shapes: Readonly<Record<string, Readonly<Record<string, Shape>>>> = {
   gap: { id: "text", kind: "text", fromMs: "number", toMs: "number", cause: "text" },
   statistics: { participantId: "text", tracks: "list", connections: "list" },
   digit: { participantId: "text", digit: "text", atMs: "number", durationMs: "number" },
+  codec: { participantId: "text", kind: "text", codec: "text", atMs: "number" },
+  rotation: { participantId: "text", rotation: "number", atMs: "number" },
+  speaking: { participantId: "text", fromMs: "number", toMs: "number" },
+  "keyframe-request": { participantId: "text", atMs: "number" },
+  outage: { what: "text", fromMs: "number", toMs: "number" },
+  pause: { fromMs: "number", toMs: "number", lengthMs: "number" },
+  checksum: { id: "text", sha256: "text" },
+  poster: { id: "text", path: "name" },
+  "contact-sheet": { path: "name" },
   faults: { counts: "object" },
   end: { atMs: "number" },
 };
@@ -58,6 +70,21 @@ export function readTrustedJournal(directory: string): JournalEntry[] {
   if (stat && !stat.isFile())
     throw new RoomtapError("incomplete", `${path} is not a file; nothing is touched`);
   return readJournal(directory).filter(isTrusted);
+}
+
+/**
+ * Writes the journal anew without what cannot be acted upon, so that whoever reads it is safe; the old one is kept
+ * beside it. Does nothing where there is nothing of the kind. Throws what the file system throws.
+ */
+export function cleanJournal(directory: string): void {
+  const trusted = readTrustedJournal(directory);
+  if (trusted.length === readJournal(directory).length) return;
+  const path = join(directory, JOURNAL_FILE);
+  const draft = `${path}.tmp`;
+  rmSync(draft, { force: true });
+  writeFileSync(draft, trusted.map((e) => `${JSON.stringify(e)}\n`).join(""), { flag: "wx" });
+  renameSync(path, join(directory, DISTRUSTED_FILE));
+  renameSync(draft, path);
 }
 
 /** True for a name that stays in its directory. */
