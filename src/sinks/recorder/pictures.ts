@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
   composeSheet,
@@ -34,6 +34,9 @@ const WORKERS = 2;
 /** Attempts at a file that fail before it is left alone. */
 const MAX_FAILURES = 2;
 
+/** Less room than this is left to what a session cannot do without: the manifest. Octets. */
+const MIN_ROOM = 1.5e6;
+
 /** What pictures are made of. */
 export type PicturesOptions = {
   /** Session directory. */
@@ -64,7 +67,7 @@ type Source = PictureSource & { readonly file: PicturesOptions["files"][number] 
  */
 export async function makePictures(o: PicturesOptions): Promise<Pictures> {
   const posters = new Map<string, string>();
-  if (o.ffmpeg === "") return { posters };
+  if (o.ffmpeg === "" || !hasRoom(o.directory)) return { posters };
   const signal = AbortSignal.any([o.signal, AbortSignal.timeout(DEADLINE_MS)]);
   const sources = await sourcesOf(o, signal);
   const onSheet = new Set(
@@ -177,6 +180,15 @@ function labelOf(file: Source["file"], atMs: number): string {
     .slice(0, MAX_NAME)
     .join("");
   return `${time}  ${name}${file.source === "screen" ? " (screen)" : ""}`;
+}
+
+function hasRoom(directory: string): boolean {
+  try {
+    const { bsize, bavail, blocks } = statfsSync(directory);
+    return blocks === 0 || bsize * bavail >= MIN_ROOM;
+  } catch {
+    return false;
+  }
 }
 
 /** Writes a file whole or not at all. */
