@@ -1,4 +1,13 @@
-import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -51,12 +60,20 @@ export function takeSession(directory: string): (() => void) | undefined {
       rmSync(old, { force: true });
     }
     linkSync(own, path);
+    sweep(directory);
     return hold(path);
   } catch (error) {
     if (codeOf(error) === "EEXIST") return undefined;
     throw error;
   } finally {
     rmSync(own, { force: true });
+  }
+}
+
+/** Removes what processes left that died while they took a session. */
+function sweep(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (/^session\.lock\.\d+(?:\.old)?$/.test(name)) rmSync(join(directory, name), { force: true });
   }
 }
 

@@ -68,6 +68,8 @@ test("what a dead process left is taken, and nothing stays behind", async () => 
   const child = spawn("true");
   await new Promise((resolve) => child.once("close", resolve));
   hold(JSON.stringify({ host: hostname(), pid: child.pid }));
+  // Another died while it said who it was.
+  writeFileSync(join(directory, `${LOCK_FILE}.4711`), "{");
   const release = takeSession(directory);
   expect(JSON.parse(readFileSync(join(directory, LOCK_FILE), "utf8"))).toMatchObject({ pid: process.pid });
   expect(readdirSync(directory)).toEqual([LOCK_FILE]);
