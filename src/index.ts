@@ -8,7 +8,13 @@ export type {
   TrackStatus,
 } from "./bot/job.ts";
 export { type PublishOptions, publish } from "./bot/publish.ts";
-export { type RecordedFile, type RecordOptions, type RecordResult, record } from "./bot/record.ts";
+export {
+  RecordControl,
+  type RecordedFile,
+  type RecordOptions,
+  type RecordResult,
+  record,
+} from "./bot/record.ts";
 export { type ReplayOptions, type ReplayProgress, type ReplayResult, replay } from "./bot/replay.ts";
 export { type ErrorCode, ExitCode, type ExitCodeValue, RoomtapError } from "./core/fault.ts";
 export type { AnyRtcStats, StatsReport } from "./core/stats/webrtc-stats.ts";

@@ -14,7 +14,13 @@ import { RecordSession } from "./record-session.ts";
 /** Time to finish once the supervisor has gone. */
 const ORPHAN_MS = 3000;
 
-type Session = { stop(): void; skip?(): void; run(): Promise<Extract<FromChild, { t: "done" }>> };
+type Session = {
+  stop(): void;
+  skip?(): void;
+  pause?(): void;
+  resume?(): void;
+  run(): Promise<Extract<FromChild, { t: "done" }>>;
+};
 
 let session: Session | undefined;
 
@@ -39,6 +45,8 @@ function leaveManifest(directory: string): void {
 process.on("message", (m: ToChild) => {
   if (m.t === "stop") session?.stop();
   else if (m.t === "skip") session?.skip?.();
+  else if (m.t === "pause") session?.pause?.();
+  else if (m.t === "resume") session?.resume?.();
   else if (!session) {
     session = m.job.job === "record" ? new RecordSession(m.job, report) : new PublishSession(m.job, report);
     const { job } = m;

@@ -1,6 +1,9 @@
 import type { ExitCodeValue } from "../core/fault.ts";
 import type { MediaKind, TrackSource } from "../core/frame.ts";
 import type { StatsReport } from "../core/stats/webrtc-stats.ts";
+import type { RecordingPolicy } from "../sinks/recorder/policy.ts";
+import type { DiskStatus } from "./disk-guard.ts";
+import type { Selection } from "./selection.ts";
 
 /**
  * What the supervisor and its child process tell each other. Plain data over the IPC channel: the child
@@ -26,6 +29,12 @@ export type RecordJob = {
   readonly untilEmptyMs?: number;
   /** Only participants of this name. */
   readonly participant?: string;
+  readonly selection?: Selection;
+  readonly policy?: RecordingPolicy;
+  /** Pauses are cut out of the files' time. */
+  readonly collapsePauses?: boolean;
+  /** The recording is paused when the process starts. */
+  readonly paused?: boolean;
   /** Ceiling for each incoming video, bit/s. */
   readonly maxBitrate: number;
   readonly ffmpeg: string;
@@ -63,7 +72,10 @@ export type ToChild =
   /** Finish the files, leave, exit. */
   | { readonly t: "stop" }
   /** Do not wait for conversions. */
-  | { readonly t: "skip" };
+  | { readonly t: "skip" }
+  /** Leave out what comes from now on, or take it again. */
+  | { readonly t: "pause" }
+  | { readonly t: "resume" };
 
 /** Live figures of one incoming or outgoing track. */
 export type TrackStatus = {
@@ -100,7 +112,7 @@ export type ParticipantStatus = {
 /** Child's report, about once a second; it is the heartbeat as well. */
 export type StatusMessage = {
   readonly t: "status";
-  readonly phase: "joining" | "waiting" | "recording" | "publishing" | "finishing";
+  readonly phase: "joining" | "waiting" | "recording" | "paused" | "publishing" | "finishing";
   readonly elapsedMs: number;
   /** Unix milliseconds of the session's first media, once there was some. */
   readonly zeroAt?: number;
@@ -111,6 +123,8 @@ export type StatusMessage = {
   /** Packets handled so far and CPU time used (ms): a child that burns one without the other is stuck. */
   readonly packets: number;
   readonly cpuMs: number;
+  /** Room on the disk that is recorded to. */
+  readonly disk?: DiskStatus;
   /** Finishing: share of the conversion done, 0..1. */
   readonly progress?: number;
 };

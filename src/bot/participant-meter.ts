@@ -34,9 +34,16 @@ export class ParticipantMeter {
   /** Kept when the participant has gone. */
   readonly #totals = new Map<string, Totals>();
 
-  /** `wallOffsetMs`: Unix time minus local monotonic time. */
-  constructor(wallOffsetMs: number) {
+  readonly #onKeyframeRequest: (participantId: string) => void;
+  readonly #requests = new Map<string, number>();
+
+  /**
+   * `wallOffsetMs`: Unix time minus local monotonic time. `onKeyframeRequest`: a participant's sender was asked for
+   * a keyframe since the last measurement.
+   */
+  constructor(wallOffsetMs: number, onKeyframeRequest: (participantId: string) => void = () => undefined) {
     this.#wallOffsetMs = wallOffsetMs;
+    this.#onKeyframeRequest = onKeyframeRequest;
   }
 
   /** Status of every participant now. Call about once a second. */
@@ -66,6 +73,8 @@ export class ParticipantMeter {
         if (!remote) continue;
         const key = `${link.linkId}/${t.ssrc}`;
         here.add(key);
+        if (t.keyframeRequests > (this.#requests.get(key) ?? 0)) this.#onKeyframeRequest(link.peerId);
+        this.#requests.set(key, t.keyframeRequests);
         const snapshot = this.#snapshot(key, remote, t, rttMs, now);
         totals.streams.set(key, { scope, snapshot, remote });
         // Of simulcast layers people see the one that is recorded.

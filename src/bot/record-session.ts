@@ -7,6 +7,7 @@ import { Pump, sessionClock } from "../peer/pump.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
 import { RtpDump, type RtpDumpOptions } from "../sinks/rtpdump/dump.ts";
 import { adapterFor } from "./adapters.ts";
+import { DiskWatch } from "./disk-guard.ts";
 import type { DoneMessage, FromChild, RecordJob, StatusMessage } from "./job.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
 import { Recording } from "./recording.ts";
@@ -23,15 +24,19 @@ export class RecordSession {
   readonly #now = sessionClock();
   /** Unix milliseconds of the clock's zero. */
   readonly #start = Date.now();
-  readonly #meter = new ParticipantMeter(this.#start);
+  readonly #meter = new ParticipantMeter(this.#start, (id) =>
+    this.#recording?.keyframeRequest(id, this.#now()),
+  );
   readonly #stop = new AbortController();
   readonly #skip = new AbortController();
   #host: PeerHost | undefined;
   #dump: RtpDump | undefined;
   #recording: Recording | undefined;
+  #disk: DiskWatch | undefined;
   #failure: RoomtapError | undefined;
   #emptySince = this.#now();
   #finishing = false;
+  #paused: boolean;
   /** Nothing that still happens concerns the files. */
   #ended = false;
   #progress: number | undefined;
@@ -39,6 +44,7 @@ export class RecordSession {
   constructor(job: RecordJob, report: (m: FromChild) => void) {
     this.#job = job;
     this.#report = report;
+    this.#paused = job.paused === true;
   }
 
   /** Finish the files, leave, end. Idempotent. */
@@ -49,6 +55,20 @@ export class RecordSession {
   /** Do not wait for conversions. */
   skip(): void {
     this.#skip.abort();
+  }
+
+  /** Leaves out what comes from now on. Idempotent. */
+  pause(): void {
+    this.#paused = true;
+    if (this.#recording && !this.#ended) this.#recording.pause(this.#event({ t: "pause" }));
+    this.#sendStatus();
+  }
+
+  /** Takes again what comes. Idempotent. */
+  resume(): void {
+    this.#paused = false;
+    if (this.#recording && !this.#ended) this.#recording.resume(this.#event({ t: "resume" }));
+    this.#sendStatus();
   }
 
   /** Joins, records until something ends it, finishes. Never rejects. */
@@ -106,7 +126,8 @@ export class RecordSession {
   }
 
   #openDump(): RtpDump | undefined {
-    const { dumpFile, room, startedAt, attempt, format, participant, durationMs, zeroAt } = this.#job;
+    const { dumpFile, room, startedAt, attempt, format, durationMs, zeroAt } = this.#job;
+    const { participant, selection, policy, collapsePauses } = this.#job;
     if (dumpFile === undefined) return undefined;
     const options: RtpDumpOptions = {
       file: dumpFile,
@@ -118,6 +139,9 @@ export class RecordSession {
         room: withoutQuery(room),
         format,
         ...(participant === undefined ? {} : { participant }),
+        ...(selection === undefined ? {} : { selection }),
+        ...(policy === undefined ? {} : { policy }),
+        ...(collapsePauses === undefined ? {} : { collapsePauses }),
         ...(durationMs === undefined ? {} : { durationMs }),
         ...(zeroAt === undefined ? {} : { zeroAt }),
       },
@@ -144,9 +168,16 @@ export class RecordSession {
       room: withoutQuery(job.room),
       start: this.#start,
       firstMedia: (linkId) => host.firstMedia(linkId),
+      requestKeyframe: (linkId, mid) => host.requestKeyframe(linkId, mid),
       onFailure: (error) => this.#fail(error),
     });
     this.#recording = recording;
+    this.#disk = new DiskWatch({
+      directory: job.directory,
+      onShort: (text) => this.#notice("warn", text),
+      onFull: (error) => this.#fail(error),
+    });
+    if (this.#paused) this.pause();
     this.#sendStatus();
     timers.push(setInterval(() => this.#sendStatus(), STATUS_MS));
     const events = this.#follow(session, recording);
@@ -189,12 +220,14 @@ export class RecordSession {
         recording.track(e.op, e.track);
         break;
       case "signalling":
+        recording.connection("signalling", e.op === "lost" ? "down" : "up", this.#now());
         this.#notice(
           e.op === "lost" ? "warn" : "info",
           e.op === "lost" ? `signalling lost: ${e.detail ?? ""}` : "signalling is back",
         );
         break;
       case "link":
+        recording.connection("media", e.op, this.#now(), e.peerId);
         if (e.op === "down")
           this.#notice(
             "warn",
@@ -240,8 +273,10 @@ export class RecordSession {
     const cpu = process.cpuUsage();
     const now = this.#now();
     const recording = this.#recording;
+    const disk = this.#disk;
+    if (recording && !this.#finishing) void disk?.check(now, recording.diskUse(now));
     const zeroAt = recording?.zeroAt ?? this.#job.zeroAt;
-    const running = recording?.started ? "recording" : "waiting";
+    const running = this.#paused ? "paused" : recording?.started ? "recording" : "waiting";
     this.#report({
       t: "status",
       phase: phase ?? (this.#finishing ? "finishing" : running),
@@ -257,6 +292,7 @@ export class RecordSession {
       faults: host.faults.snapshot(),
       packets: host.packets,
       cpuMs: (cpu.user + cpu.system) / 1000,
+      ...(disk?.status === undefined ? {} : { disk: disk.status }),
       ...(this.#progress === undefined ? {} : { progress: this.#progress }),
     });
   }

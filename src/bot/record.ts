@@ -3,13 +3,20 @@ import { ExitCode, type ExitCodeValue, errorExit, RoomtapError } from "../core/f
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import type { FileTrack } from "../sinks/recorder/journal.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
-import { type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import { type Manifest, manifestOf } from "../sinks/recorder/manifest.ts";
+import { defaultPolicy, type RecordingPolicy } from "../sinks/recorder/policy.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
 import { checkDumpFile } from "../sinks/rtpdump/dump.ts";
 import { adapterFor } from "./adapters.ts";
+import { checkDisk } from "./disk-guard.ts";
+import { finishSession } from "./finish-session.ts";
 import type { NoticeMessage, OutputFormat, StatusMessage } from "./job.ts";
+import { checkRule, type Selection } from "./selection.ts";
 import { removeIfEmpty, sessionDirectory } from "./session-directory.ts";
+import { lockSession } from "./session-lock.ts";
 import { supervise } from "./supervisor.ts";
+
+const DEFAULT_MAX_BITRATE = 4_000_000;
 
 /** What to record, and how. Times in milliseconds. */
 export type RecordOptions = {
@@ -30,6 +37,17 @@ export type RecordOptions = {
   readonly untilEmptyMs?: number;
   /** Record only the participant of this name. */
   readonly participant?: string;
+  /** Record only what these rules match (kinds of media, names with `*`), and nothing that `exclude` matches. */
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  /** What becomes of the files where there is a choice; what is left out is as in `defaultPolicy`. */
+  readonly policy?: Partial<RecordingPolicy>;
+  /** `collapsed`: pauses are cut out of the files; default `true`: they are silence, and the picture stands. */
+  readonly pauseTime?: "true" | "collapsed";
+  /** Pauses the recording and lets it go on. */
+  readonly control?: RecordControl;
+  /** Make posters and a contact sheet; default true. */
+  readonly pictures?: boolean;
   /** Ceiling for each incoming video, bit/s; default 4,000,000. */
   readonly maxBitrate?: number;
   /** ffmpeg to use; default: FFMPEG_PATH, the system's, the bundled one. */
@@ -47,6 +65,31 @@ export type RecordOptions = {
   readonly onNotice?: (notice: Pick<NoticeMessage, "level" | "text">) => void;
 };
 
+/** Pauses a recording from outside. */
+export class RecordControl extends EventTarget {
+  #paused = false;
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** What comes from now on is not recorded. */
+  pause(): void {
+    this.#set(true);
+  }
+
+  /** Recording goes on. */
+  resume(): void {
+    this.#set(false);
+  }
+
+  #set(paused: boolean): void {
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
 /** One finished file. */
 export type RecordedFile = {
   /** Absolute. */
@@ -55,6 +98,8 @@ export type RecordedFile = {
   readonly format: string;
   readonly durationMs: number;
   readonly bytes: number;
+  /** SHA-256, hexadecimal; absent when it was not waited for. */
+  readonly sha256?: string;
   readonly tracks: readonly FileTrack[];
 };
 
@@ -75,12 +120,46 @@ export type RecordResult = {
 export async function record(o: RecordOptions): Promise<RecordResult> {
   adapterFor(o.room);
   const format = o.format ?? "auto";
-  // Matroska needs no help; a named ffmpeg that does not run is an error in any case.
-  const ffmpeg = format === "mkv" && o.ffmpeg === undefined ? "" : await locateFfmpeg(o.ffmpeg);
+  // Matroska needs no help, but for its pictures; a named ffmpeg that does not run is an error in any case.
+  const optional = format === "mkv" && o.ffmpeg === undefined;
+  const ffmpeg = await locateFfmpeg(o.ffmpeg).catch((error: unknown) => {
+    if (optional) return "";
+    throw error;
+  });
   const dumpFile = o.dumpRtp === undefined ? undefined : resolve(o.dumpRtp);
   if (dumpFile !== undefined) checkDumpFile(dumpFile);
+  const selection = { include: (o.include ?? []).map(checkRule), exclude: (o.exclude ?? []).map(checkRule) };
+  const maxBitrate = o.maxBitrate ?? DEFAULT_MAX_BITRATE;
+  const out = resolve(o.out ?? "recordings");
+  const low = await checkDisk(out, {
+    maxBitrate,
+    durationMs: o.durationMs,
+    copies: format === "mp4" ? 2 : 1,
+  });
+  if (low !== undefined) o.onNotice?.({ level: "warn", text: low });
   const startedAt = Date.now();
-  const directory = sessionDirectory(resolve(o.out ?? "recordings"), o.room, startedAt);
+  const directory = sessionDirectory(out, o.room, startedAt);
+  const unlock = lockSession(directory);
+  try {
+    return await recordInto(directory, o, { format, ffmpeg, dumpFile, selection, maxBitrate, startedAt });
+  } finally {
+    unlock();
+    removeIfEmpty(directory);
+  }
+}
+
+/** What the options amount to. */
+type Resolved = {
+  readonly format: OutputFormat;
+  readonly ffmpeg: string;
+  readonly dumpFile: string | undefined;
+  readonly selection: Selection;
+  readonly maxBitrate: number;
+  readonly startedAt: number;
+};
+
+async function recordInto(directory: string, o: RecordOptions, r: Resolved): Promise<RecordResult> {
+  const { format, ffmpeg, dumpFile, selection, maxBitrate, startedAt } = r;
   const child = supervise({
     job: (attempt, last) => ({
       job: "record",
@@ -88,7 +167,11 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
       name: o.name ?? "Roomtap recorder",
       directory,
       format,
-      maxBitrate: o.maxBitrate ?? 4_000_000,
+      maxBitrate,
+      selection,
+      policy: { ...defaultPolicy, ...o.policy },
+      collapsePauses: o.pauseTime === "collapsed",
+      paused: o.control?.paused === true,
       ffmpeg,
       attempt,
       startedAt,
@@ -105,6 +188,7 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
   });
   follow(o.stop, () => child.stop());
   follow(o.skip, () => child.skip());
+  o.control?.addEventListener("change", () => (o.control?.paused ? child.pause() : child.resume()));
   const done = await child.done;
   const manifest = await finish(directory, ffmpeg, o);
   const failure =
@@ -116,17 +200,15 @@ export async function record(o: RecordOptions): Promise<RecordResult> {
 
 /** Completes what a killed child left behind and writes the manifest. */
 async function finish(directory: string, ffmpeg: string, o: RecordOptions): Promise<Manifest> {
-  if (removeIfEmpty(directory)) return manifestOf([]);
+  if (readJournal(directory).length === 0) return manifestOf([]);
   const failure = await recoverSession(directory, { ffmpeg, ...(o.skip ? { skip: o.skip } : {}) });
   if (failure) o.onNotice?.({ level: "error", text: failure.message });
-  const manifest = manifestOf(readJournal(directory));
-  try {
-    writeManifest(directory, manifest);
-  } catch (error) {
+  return await finishSession(directory, {
+    ffmpeg: o.pictures === false ? "" : ffmpeg,
+    skip: o.skip ?? new AbortController().signal,
     // The files are there all the same, and so is the journal.
-    o.onNotice?.({ level: "error", text: error instanceof Error ? error.message : "no manifest" });
-  }
-  return manifest;
+    onFailure: (error) => o.onNotice?.({ level: "error", text: error.message }),
+  });
 }
 
 /** What a session's manifest says its files are. `exit`: how it ended otherwise. */
@@ -137,6 +219,7 @@ export function resultOf(directory: string, manifest: Manifest, exit: ExitCodeVa
     format: f.format,
     durationMs: f.durationMs,
     bytes: f.bytes,
+    ...(f.sha256 === undefined ? {} : { sha256: f.sha256 }),
     tracks: f.tracks,
   }));
   const code = exit === ExitCode.ok && files.length === 0 ? ExitCode.noMedia : exit;

@@ -1,12 +1,17 @@
 import type { RoomtapError } from "../core/fault.ts";
-import type { Frame } from "../core/frame.ts";
+import type { CodecName, Rotation } from "../core/frame.ts";
 import { earliest } from "../core/machine.ts";
 import type { PlacedDigit, PlacedFrame } from "../core/media/received-track.ts";
+import { type Speech, SpeechMeter } from "../core/media/speech-meter.ts";
 import type { Peer, RemoteTrack } from "../core/room.ts";
-import { type Millis, micros } from "../core/time.ts";
-import { Journal, type ParticipantStatistics } from "../sinks/recorder/journal.ts";
+import { type Micros, type Millis, micros } from "../core/time.ts";
+import { Journal, type ParticipantStatistics, readJournal } from "../sinks/recorder/journal.ts";
+import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import type { RecordingPolicy } from "../sinks/recorder/policy.ts";
 import { Recorder } from "../sinks/recorder/recorder.ts";
+import type { DiskUse } from "./disk-guard.ts";
 import type { OutputFormat } from "./job.ts";
+import { everything, type Selection, selects } from "./selection.ts";
 import { SessionClock } from "./session-clock.ts";
 
 /** After the asked-for duration, packets of its last moment may still come or be repaired. */
@@ -27,17 +32,45 @@ export type RecordingOptions = {
   readonly start: number;
   /** Unix milliseconds of the session's first media, when an earlier attempt had some. */
   readonly zeroAt?: number | undefined;
+  /** Default: nothing is encoded again. */
+  readonly policy?: RecordingPolicy | undefined;
+  /** What of the room; default everything. */
+  readonly selection?: Selection | undefined;
   /** Only participants of this name. */
   readonly participant?: string | undefined;
+  /** Time goes on after a pause where it was before; else the pause is a part of it. */
+  readonly collapsePauses?: boolean | undefined;
   /** From the first recorded media on. */
   readonly durationMs?: number | undefined;
   /** When the first media packet of a link came; undefined: none yet. */
   readonly firstMedia: (linkId: string) => Millis | undefined;
+  /** A file waits for a keyframe of a link's m-line. */
+  readonly requestKeyframe: (linkId: string, mid: string) => void;
   /** Writing failed for good. Called once. */
   readonly onFailure: (error: RoomtapError) => void;
 };
 
-type RecordedTrack = { readonly track: RemoteTrack; readonly participant: Peer };
+type RecordedTrack = {
+  readonly track: RemoteTrack;
+  readonly participant: Peer;
+  /** Who speaks, from the levels of a microphone. */
+  readonly speech: SpeechMeter | undefined;
+  /** Pictures are of no use before a keyframe: some were left out. */
+  gated: boolean;
+  codec?: CodecName;
+  rotation?: Rotation;
+};
+
+type Outage = {
+  readonly what: "signalling" | "media";
+  readonly participantId: string | undefined;
+  readonly atMs: number;
+};
+
+/** A sender that never answers does not fill the disk. */
+const MAX_LOGGED_REQUESTS = 10_000;
+/** A packet of sound whose length is not known. */
+const PACKET_US = 20_000;
 
 /**
  * A session on its way to disk: what the room says and what the receivers give go in, in order and with the
@@ -50,14 +83,18 @@ export class Recording {
   readonly #journal: Journal;
   readonly #peers = new Map<string, Peer>();
   readonly #tracks = new Map<string, RecordedTrack>();
+  /** What is lost at the moment. */
+  readonly #outages = new Map<string, Outage>();
+  #pausedAt: Millis | undefined;
+  #requests = 0;
   /** Length of the recording, once it is over. */
   #endedMs: number | undefined;
 
   /** Throws a RoomtapError `output-unwritable`. The caller closes it. */
   constructor(o: RecordingOptions) {
     this.#o = o;
-    this.#clock = new SessionClock(o.start, o.zeroAt);
-    this.#journal = new Journal(o.directory);
+    this.#clock = new SessionClock(o.start, o.zeroAt, o.collapsePauses);
+    this.#journal = new Journal(o.directory, () => this.#writeManifest());
     this.#journal.append({
       t: "session",
       version: 1,
@@ -72,6 +109,8 @@ export class Recording {
       journal: this.#journal,
       attempt: o.attempt,
       onFailure: o.onFailure,
+      requestKeyframe: (trackId) => this.#requestKeyframe(trackId),
+      ...(o.policy ? { policy: o.policy } : {}),
     });
     this.#recorder.limit(o.durationMs === undefined ? undefined : micros(o.durationMs * 1000));
   }
@@ -104,6 +143,16 @@ export class Recording {
   /** Bytes on disk for a participant so far. */
   bytesOf(participantId: string): number {
     return this.#recorder.bytesOf(participantId);
+  }
+
+  /** What is written, for the watch over the disk. */
+  diskUse(now: Millis): DiskUse {
+    const { durationMs } = this.#o;
+    return {
+      written: this.#recorder.written,
+      files: this.#recorder.openFiles,
+      ...(durationMs === undefined ? {} : { endsInMs: Math.max(0, durationMs - this.elapsedMs(now)) }),
+    };
   }
 
   /** Length of the recording, milliseconds. */
@@ -139,8 +188,9 @@ export class Recording {
     if (op === "remove") {
       this.#tracks.delete(key);
       this.#recorder.removeTrack(track.id);
-    } else if (participant && this.#wanted(participant)) {
-      this.#tracks.set(key, { track, participant });
+    } else if (participant && this.#wanted(participant, track)) {
+      const speech = track.source === "microphone" ? new SpeechMeter() : undefined;
+      this.#tracks.set(key, { track, participant, speech, gated: false });
       this.#recorder.addTrack({ id: track.id, kind: track.kind, source: track.source, participant });
     }
   }
@@ -149,11 +199,67 @@ export class Recording {
   frame(linkId: string, mid: string, f: PlacedFrame): void {
     const entry = this.#tracks.get(`${linkId}/${mid}`);
     if (!entry) return;
-    const { local, ...rest } = f;
+    const { local, audioLevel, ...rest } = f;
     const first = !this.#clock.started;
-    const frame: Frame = { ...rest, time: this.#clock.at(local, first ? this.#firstMedia() : undefined) };
+    const time = this.#clock.at(local, first ? this.#firstMedia() : undefined);
+    if (time === undefined) {
+      entry.gated = entry.track.kind === "video";
+      return;
+    }
+    if (entry.gated && !f.keyframe) {
+      this.#o.requestKeyframe(linkId, mid);
+      return;
+    }
+    entry.gated = false;
     if (first) this.#journal.append({ t: "first-media", at: Math.round(this.#clock.zeroAt ?? 0) });
-    this.#recorder.frame(entry.track.id, frame);
+    this.#note(entry, f, time);
+    if (audioLevel !== undefined)
+      this.#speech(entry, entry.speech?.push(time, f.duration ?? PACKET_US, audioLevel));
+    this.#recorder.frame(entry.track.id, { ...rest, time });
+  }
+
+  /** What comes from now on is not recorded. Idempotent. */
+  pause(now: Millis): void {
+    this.#clock.pause(now);
+    this.#pausedAt ??= now;
+  }
+
+  /** Recording goes on. Idempotent. */
+  resume(now: Millis): void {
+    const { started } = this.#clock;
+    const span = this.#clock.resume(now);
+    const since = this.#pausedAt;
+    this.#pausedAt = undefined;
+    if (!span || since === undefined || !started) return;
+    this.#journal.append({
+      t: "pause",
+      fromMs: Math.round(span.from / 1000),
+      toMs: Math.round(span.to / 1000),
+      lengthMs: Math.round(now - since),
+      collapsed: this.#o.collapsePauses === true,
+    });
+  }
+
+  get paused(): boolean {
+    return this.#clock.paused;
+  }
+
+  /** Signalling, or the connection to a participant, was lost or is back. */
+  connection(what: "signalling" | "media", op: "down" | "up", now: Millis, participantId?: string): void {
+    const key = `${what}/${participantId ?? ""}`;
+    const since = this.#outages.get(key);
+    if (op === "down") {
+      if (since === undefined) this.#outages.set(key, { what, participantId, atMs: this.elapsedMs(now) });
+      return;
+    }
+    this.#outages.delete(key);
+    if (since) this.#outage(since, this.elapsedMs(now));
+  }
+
+  /** A participant's sender was asked for a keyframe. */
+  keyframeRequest(participantId: string, now: Millis): void {
+    if (++this.#requests > MAX_LOGGED_REQUESTS) return;
+    this.#journal.append({ t: "keyframe-request", participantId, atMs: this.elapsedMs(now) });
   }
 
   /** A key of a telephone was pressed on a link's m-line. */
@@ -173,12 +279,18 @@ export class Recording {
   /** Call every 100 ms. */
   tick(now: Millis): void {
     const time = this.#clock.peek(now);
-    if (time !== undefined) this.#recorder.tick(time);
+    if (time === undefined) return;
+    for (const entry of this.#tracks.values()) this.#speech(entry, entry.speech?.poll(time));
+    this.#recorder.tick(time);
   }
 
   /** The recording is over; what is still on its way may come. */
   stop(now: Millis): void {
+    this.resume(now);
     this.#endedMs ??= this.elapsedMs(now);
+    for (const entry of this.#tracks.values()) this.#speech(entry, entry.speech?.end());
+    for (const since of this.#outages.values()) this.#outage(since, this.#endedMs);
+    this.#outages.clear();
   }
 
   /** Resolves when the disk has all that was written until now. */
@@ -203,6 +315,50 @@ export class Recording {
     this.#journal.close();
   }
 
+  /** Notes what is new about a track's frames. */
+  #note(entry: RecordedTrack, f: PlacedFrame, time: Micros): void {
+    const participantId = entry.participant.id;
+    const atMs = Math.round(time / 1000);
+    if (entry.codec !== f.codec) {
+      entry.codec = f.codec;
+      this.#journal.append({ t: "codec", participantId, kind: entry.track.kind, codec: f.codec, atMs });
+    }
+    const rotation = f.rotation ?? 0;
+    if (entry.track.kind === "video" && (entry.rotation ?? 0) !== rotation)
+      this.#journal.append({ t: "rotation", participantId, rotation, atMs });
+    entry.rotation = rotation;
+  }
+
+  #speech(entry: RecordedTrack, speech: Speech | undefined): void {
+    if (!speech) return;
+    this.#journal.append({
+      t: "speaking",
+      participantId: entry.participant.id,
+      fromMs: Math.round(speech.from / 1000),
+      toMs: Math.round(speech.to / 1000),
+    });
+  }
+
+  #outage(o: Outage, toMs: number): void {
+    const { what, participantId, atMs } = o;
+    const who = participantId === undefined ? {} : { participantId };
+    this.#journal.append({ t: "outage", what, ...who, fromMs: atMs, toMs });
+  }
+
+  #requestKeyframe(trackId: string): void {
+    for (const { track } of this.#tracks.values())
+      if (track.id === trackId) this.#o.requestKeyframe(track.linkId, track.mid);
+  }
+
+  /** Whoever looks at the directory meanwhile, or after this process was killed, finds what there is. */
+  #writeManifest(): void {
+    try {
+      writeManifest(this.#o.directory, manifestOf(readJournal(this.#o.directory)));
+    } catch {
+      // The disk's failure is reported where media is written.
+    }
+  }
+
   /** When the first media packet of all that is recorded came: links that start together share it. */
   #firstMedia(): Millis | undefined {
     let first: Millis | undefined;
@@ -210,7 +366,9 @@ export class Recording {
     return first;
   }
 
-  #wanted(p: Peer): boolean {
-    return this.#o.participant === undefined || p.name === this.#o.participant;
+  #wanted(p: Peer, { kind, source }: RemoteTrack): boolean {
+    const { participant, selection = everything } = this.#o;
+    if (participant !== undefined && p.name !== participant) return false;
+    return selects(selection, { name: p.name, kind, source });
   }
 }

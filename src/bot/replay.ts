@@ -135,6 +135,7 @@ class Replay {
       ...table.session,
       ...to,
       firstMedia: (link) => this.#engine.receiver(link)?.firstMedia,
+      requestKeyframe: (link, mid) => this.#engine.requestKeyframe(link, mid),
       onFailure: (error) => {
         this.#failure ??= error;
       },
@@ -211,6 +212,14 @@ class Replay {
       case "track":
         this.#engine.settle(now);
         this.#recording.track(e.op, e.track);
+        break;
+      case "pause":
+        this.#engine.settle(now);
+        this.#recording.pause(now);
+        break;
+      case "resume":
+        this.#engine.settle(now);
+        this.#recording.resume(now);
         break;
       case "stop":
         this.#engine.settle(now);

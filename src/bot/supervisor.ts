@@ -36,6 +36,9 @@ export type Supervised = {
   stop(): void;
   /** Do not wait for conversions. */
   skip(): void;
+  /** Leave out what comes from now on, or take it again. A child that has to be started again is told by its job. */
+  pause(): void;
+  resume(): void;
   /** Process id of the running child, for tests and status. */
   readonly pid: number | undefined;
 };
@@ -125,6 +128,14 @@ class Supervisor implements Supervised {
 
   skip(): void {
     this.#send({ t: "skip" });
+  }
+
+  pause(): void {
+    this.#send({ t: "pause" });
+  }
+
+  resume(): void {
+    this.#send({ t: "resume" });
   }
 
   #send(m: ToChild): void {

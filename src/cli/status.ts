@@ -4,6 +4,7 @@ import { formatBitrate, formatBytes, formatElapsed, shown } from "./units.ts";
 
 const phases: Record<StatusMessage["phase"], string> = {
   joining: "joining",
+  paused: "paused",
   waiting: "in the room, waiting for media",
   recording: "recording",
   publishing: "publishing",

@@ -39,6 +39,7 @@ function recording(participant?: string): Recording {
     attempt: 0,
     start: START,
     participant,
+    requestKeyframe: () => undefined,
     firstMedia: (link) => millis(link === "link-a" ? 300 : 120),
     onFailure: (e) => {
       throw e;

@@ -154,6 +154,7 @@ export class VirtualRoom {
       ...session,
       directory: o.directory,
       ffmpeg: "",
+      requestKeyframe: (link, mid) => this.#engine.requestKeyframe(link, mid),
       firstMedia: (link) => this.#engine.receiver(link)?.firstMedia,
       onFailure: (e) => this.failures.push(e),
     });

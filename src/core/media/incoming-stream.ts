@@ -35,10 +35,7 @@ export type StreamOutput =
   | { readonly t: "keyframe"; readonly reason: KeyframeReason }
   | { readonly t: "digit"; readonly digit: PlacedDigit };
 
-/**
- * Frames wait this long for the first sender report, so that they start exactly in sync; not longer, because what
- * waits is lost when the process dies.
- */
+/** Frames wait this long for the first sender report, to start in sync; what waits is lost when the process dies. */
 const START_HOLD_MS = 700;
 /** A session that renegotiates for ever does not grow this. */
 const MAX_ROLES = 64;
@@ -397,7 +394,6 @@ export class IncomingStream {
 
   #place({ codec, frame }: CodedFrame): PlacedFrame {
     const local = this.#timeline.place(frame.rtpTime, frame.arrival, frame.duration);
-    // Sound is a packet a frame: the newest packet's level is this one's, or that of one right behind it.
     const level = this.kind === "audio" ? this.#counters.audioLevel : undefined;
     return placedFrame(codec.name, frame, local, level);
   }

@@ -9,6 +9,8 @@ const SAME_STEP_MS = 50;
 export type ReferenceModel = {
   /** By how much the RTP clock is fast against the wall clock, parts per million. */
   readonly driftPpm: number;
+  /** How far the wall times lie off the line through them, milliseconds: the median. */
+  readonly residualMs: number;
   /** Milliseconds to add to the wall clock to get local time. */
   readonly offsetMs: number;
   /** By how much the offset that this track sees differs from the one that the sender's tracks share. */
@@ -63,7 +65,8 @@ export class ReferenceClock {
   /** What is known of the wall clock, as of the last look. */
   get model(): ReferenceModel {
     const offsetMs = this.#lastOffset;
-    return { driftPpm: this.#clock.driftPpm, offsetMs, spreadMs: (this.#own.best ?? offsetMs) - offsetMs };
+    const { driftPpm, residualMs } = this.#clock;
+    return { driftPpm, residualMs, offsetMs, spreadMs: (this.#own.best ?? offsetMs) - offsetMs };
   }
 
   /** Times that the sender's clock was set without moving the media. */

@@ -49,6 +49,12 @@ export class SenderClock {
     return (1 / (this.#slope * this.#ratePerMs) - 1) * 1e6;
   }
 
+  /** How far the samples lie off the line through them, milliseconds: the median. */
+  get residualMs(): number {
+    const off = this.#samples.map((s) => Math.abs(this.#wall0 + (s.rtp - this.#rtp0) * this.#slope - s.wall));
+    return off.sort((a, b) => a - b)[off.length >> 1] ?? 0;
+  }
+
   /** Milliseconds added to the sender's wall clock, so that it runs on where the sender has set it. */
   get shift(): number {
     return this.#shift;

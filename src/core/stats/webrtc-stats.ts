@@ -27,6 +27,8 @@ export type TimelineStats = {
   readonly by: "capture" | "reports" | "arrival";
   /** By how much the sender's media clock is fast against its wall clock, parts per million. */
   readonly driftPpm?: number;
+  /** How far the sender's times lie off the line through them, milliseconds: the median. */
+  readonly residualMs?: number;
   /** Milliseconds to add to the sender's wall clock to get ours (monotonic). */
   readonly offsetMs?: number;
   /** By how much this stream's own offset differs from the one that the sender's streams share. */

@@ -1,5 +1,6 @@
 import { type WebVttCue, webVtt } from "../../core/containers/webvtt.ts";
-import type { GapCause, Manifest, SessionEvent } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
+import type { GapCause, SessionEvent } from "./session-events.ts";
 
 /** Name of the chapters inside the session directory. */
 export const CHAPTERS_FILE = "chapters.vtt";
@@ -86,7 +87,7 @@ function narrator(manifest: Manifest): (e: SessionEvent) => string | undefined {
         return `${connections[e.what]}${of} lost for ${seconds(e)}`;
       }
       case "pause":
-        return `paused for ${seconds(e)}`;
+        return `paused for ${inSeconds(e.lengthMs)}`;
     }
   };
 }
@@ -103,7 +104,8 @@ const causes: Readonly<Record<GapCause, string>> = {
   pause: "the recording was paused",
 };
 
-const seconds = (e: { atMs: number; toMs: number }) => `${Math.round((e.toMs - e.atMs) / 100) / 10} s`;
+const inSeconds = (ms: number) => `${Math.round(ms / 100) / 10} s`;
+const seconds = (e: { atMs: number; toMs: number }) => inSeconds(e.toMs - e.atMs);
 
 /** Where the last chapter ends. */
 function endOf(manifest: Manifest): number {

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { RoomtapError } from "../../core/fault.ts";
-import type { CodecName, MediaKind, TrackSource } from "../../core/frame.ts";
+import type { CodecName, MediaKind, Rotation, TrackSource } from "../../core/frame.ts";
 import type { StatsReport } from "../../core/stats/webrtc-stats.ts";
 import type { AskedFormat, FileFormat } from "./output.ts";
 
@@ -99,6 +99,48 @@ export type JournalEntry =
       readonly cause: "loss" | "silence" | "disk";
     }
   | (ParticipantStatistics & { readonly t: "statistics" })
+  | {
+      readonly t: "codec";
+      readonly participantId: string;
+      readonly kind: MediaKind;
+      readonly codec: CodecName;
+      readonly atMs: number;
+    }
+  /** Clockwise degrees by which pictures are to be turned, from here on. */
+  | {
+      readonly t: "rotation";
+      readonly participantId: string;
+      readonly rotation: Rotation;
+      readonly atMs: number;
+    }
+  | {
+      readonly t: "speaking";
+      readonly participantId: string;
+      readonly fromMs: number;
+      readonly toMs: number;
+    }
+  | { readonly t: "keyframe-request"; readonly participantId: string; readonly atMs: number }
+  /** Signalling, or the connection to a participant, was lost and is back. */
+  | {
+      readonly t: "outage";
+      readonly what: "signalling" | "media";
+      readonly participantId?: string;
+      readonly fromMs: number;
+      readonly toMs: number;
+    }
+  /** `lengthMs` is how long it was; where it is cut out of the time, it ends where it begins. */
+  | {
+      readonly t: "pause";
+      readonly fromMs: number;
+      readonly toMs: number;
+      readonly lengthMs: number;
+      readonly collapsed: boolean;
+    }
+  /** Of a closed file. */
+  | { readonly t: "checksum"; readonly id: string; readonly sha256: string }
+  /** Pictures of a closed file, and of all. Names in the session directory. */
+  | { readonly t: "poster"; readonly id: string; readonly path: string }
+  | { readonly t: "contact-sheet"; readonly path: string }
   /** A key of a telephone was pressed (RFC 4733). */
   | {
       readonly t: "digit";
@@ -114,12 +156,17 @@ export type JournalEntry =
 /** Appends to the session journal, a line at a time, so that a killed process loses nothing it said. */
 export class Journal {
   readonly #path: string;
+  readonly #onFiles: () => void;
   #fd: number | undefined;
   /** The file does not end with a whole line. */
   #torn: boolean;
 
-  /** Opens (or creates) the journal of a session directory. Throws a RoomtapError `output-unwritable`. */
-  constructor(directory: string) {
+  /**
+   * Opens (or creates) the journal of a session directory. `onFiles`: called after an entry about a file. Throws a
+   * RoomtapError `output-unwritable`.
+   */
+  constructor(directory: string, onFiles: () => void = () => undefined) {
+    this.#onFiles = onFiles;
     this.#path = join(directory, JOURNAL_FILE);
     try {
       this.#fd = openSync(this.#path, "a+", 0o644);
@@ -144,6 +191,7 @@ export class Journal {
     } catch {
       // The disk's failure is reported where media is written.
     }
+    if (entry.t === "file-open" || entry.t === "file-complete" || entry.t === "file-close") this.#onFiles();
   }
 
   /** Idempotent. */

@@ -1,9 +1,11 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { CodecName, MediaKind, Rotation, TrackSource } from "../../core/frame.ts";
+import type { MediaKind, TrackSource } from "../../core/frame.ts";
 import { diskError } from "./block-writer.ts";
 import type { FileClosed, FileOpened, FileTrack, JournalEntry, ParticipantStatistics } from "./journal.ts";
+import { type ManifestTrack, tracksOf } from "./manifest-tracks.ts";
 import type { FileFormat } from "./output.ts";
+import { eventsOf, type GapCause, type SessionEvent } from "./session-events.ts";
 
 /** Name of the manifest inside the session directory. */
 export const MANIFEST_FILE = "manifest.json";
@@ -26,93 +28,6 @@ export type ManifestFile = {
   readonly recovered?: true;
   /** A picture from the middle of the video, relative to the session directory. */
   readonly poster?: string;
-};
-
-/**
- * Something that happened, on the session's timeline. `atMs`: when it was, or began; `toMs`: when it ended.
- * `path`: the file it is in, where it is in one.
- */
-export type SessionEvent = { readonly atMs: number } & (
-  | { readonly type: "join" | "leave"; readonly participantId: string }
-  /** Nothing more comes of a microphone or camera, because the sender does not send; and it comes again. */
-  | { readonly type: "mute" | "unmute"; readonly participantId: string; readonly kind: MediaKind }
-  /** The participant's voice was above the room's noise (RFC 6464 levels). */
-  | { readonly type: "speaking"; readonly participantId: string; readonly toMs: number }
-  | {
-      readonly type: "resize";
-      readonly participantId: string;
-      readonly path: string;
-      readonly width: number;
-      readonly height: number;
-    }
-  | {
-      readonly type: "rotate";
-      readonly participantId: string;
-      readonly path: string;
-      readonly rotation: Rotation;
-    }
-  | {
-      readonly type: "codec";
-      readonly participantId: string;
-      readonly kind: MediaKind;
-      readonly codec: CodecName;
-    }
-  | {
-      readonly type: "gap";
-      readonly participantId: string;
-      readonly path: string;
-      readonly kind: MediaKind | "all";
-      readonly toMs: number;
-      readonly cause: GapCause;
-    }
-  | { readonly type: "keyframe-request"; readonly participantId: string }
-  /** What was lost and came back; `media` is the connection to one participant. */
-  | {
-      readonly type: "reconnect";
-      readonly what: "signalling" | "media" | "process";
-      readonly participantId?: string;
-      readonly toMs: number;
-    }
-  /** The recording was paused. `collapsed`: files go on as if no time had passed. */
-  | { readonly type: "pause"; readonly toMs: number; readonly collapsed: boolean }
-);
-
-/** Why media is missing between two times. */
-export type GapCause = "loss" | "silence" | "disk" | "restart" | "outage" | "pause";
-
-/** What places a track on the session's time, and how sure that is. */
-export type SyncReport = {
-  /** Capture times in the packets, sender reports, or arrival alone. */
-  readonly by: "capture" | "reports" | "arrival";
-  /** Sender reports received. */
-  readonly reports: number;
-  /** By how much the sender's media clock is fast against its wall clock, parts per million. */
-  readonly slopePpm?: number;
-  /** How far the reports lie off the line through them, milliseconds (median). */
-  readonly residualMs?: number;
-  /** Milliseconds added to the sender's wall clock to get ours. */
-  readonly offsetMs?: number;
-  /** `high`: reports agree within 10 ms; `medium`: fewer or worse; `low`: arrival times only. */
-  readonly confidence: "high" | "medium" | "low";
-};
-
-/** One incoming stream of a participant. */
-export type ManifestTrack = {
-  readonly participantId: string;
-  readonly id: string;
-  readonly kind: MediaKind;
-  readonly source: TrackSource;
-  readonly codec: CodecName;
-  readonly ssrc: number;
-  readonly sync: SyncReport;
-  /** `expected = received + recovered + lost + pending`, in sequence numbers. */
-  readonly loss: {
-    readonly expected: number;
-    readonly received: number;
-    readonly recovered: number;
-    readonly lost: number;
-    readonly pending: number;
-  };
 };
 
 /** Everything about a session, for programs. */
@@ -156,16 +71,22 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
   const zero = entries.find((e) => e.t === "first-media");
   const opened = entries.filter((e) => e.t === "file-open");
   const closed = new Map(entries.filter((e) => e.t === "file-close").map((e) => [e.id, e]));
+  const sums = new Map(entries.filter((e) => e.t === "checksum").map((e) => [e.id, e.sha256]));
+  const posters = new Map(entries.filter((e) => e.t === "poster").map((e) => [e.id, e.path]));
+  const sheet = entries.findLast((e) => e.t === "contact-sheet")?.path;
+  const end = entries.findLast((e) => e.t === "end");
   const left = new Map(entries.filter((e) => e.t === "participant-left").map((e) => [e.id, e.leftMs]));
   const files = opened.flatMap((o) => {
     const c = closed.get(o.id);
-    return c ? [file(o, c)] : [];
+    return c ? [file(o, c, sums.get(o.id), posters.get(o.id))] : [];
   });
   const events = eventsOf(entries, files);
+  const statistics = entries.filter((e) => e.t === "statistics").map(({ t: _, ...e }) => e);
   return {
     version: 1,
     room: sessions[0]?.room ?? "",
     startedAt: new Date(zero?.at ?? sessions[0]?.startedAt ?? 0).toISOString(),
+    ...(end ? { durationMs: end.atMs } : {}),
     restarts: Math.max(0, sessions.length - 1),
     complete: files.length === opened.length,
     participants: entries
@@ -174,70 +95,17 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
         const leftMs = left.get(id);
         return { id, name, joinedMs, ...(leftMs === undefined ? {} : { leftMs }) };
       }),
-    tracks: [],
+    tracks: tracksOf(statistics),
     files,
     events,
     gaps: events.flatMap((e) =>
       e.type === "gap" ? [{ path: e.path, kind: e.kind, fromMs: e.atMs, toMs: e.toMs, cause: e.cause }] : [],
     ),
     digits: entries.filter((e) => e.t === "digit").map(({ t: _, ...e }) => e),
-    statistics: entries.filter((e) => e.t === "statistics").map(({ t: _, ...e }) => e),
+    ...(sheet === undefined ? {} : { contactSheet: sheet }),
+    statistics,
     faults: sumOfFaults(entries),
   };
-}
-
-/** What happened, in order of time. */
-function eventsOf(entries: readonly JournalEntry[], files: readonly ManifestFile[]): SessionEvent[] {
-  const opened = new Map(entries.filter((e) => e.t === "file-open").map((e) => [e.id, e]));
-  const closed = new Map(entries.filter((e) => e.t === "file-close").map((e) => [e.id, e]));
-  const place = (id: string) => ({
-    participantId: opened.get(id)?.participantId ?? "",
-    path: closed.get(id)?.path ?? "",
-  });
-  const events = entries.flatMap((e): SessionEvent[] => {
-    switch (e.t) {
-      case "participant":
-        return [{ atMs: e.joinedMs, type: "join", participantId: e.id }];
-      case "participant-left":
-        return [{ atMs: e.leftMs, type: "leave", participantId: e.id }];
-      case "size":
-        return [{ atMs: e.atMs, type: "resize", ...place(e.id), width: e.width, height: e.height }];
-      case "gap":
-        return [{ atMs: e.fromMs, type: "gap", ...place(e.id), kind: e.kind, toMs: e.toMs, cause: e.cause }];
-      default:
-        return [];
-    }
-  });
-  return [...events, ...restartGaps(entries, files)].toSorted((a, b) => a.atMs - b.atMs);
-}
-
-/** What is missing of a participant between the files of an attempt and those of the next. */
-function restartGaps(entries: readonly JournalEntry[], files: readonly ManifestFile[]): SessionEvent[] {
-  const out: SessionEvent[] = [];
-  const known = new Map<string, { attempt: number; endMs: number }>();
-  let attempt = 0;
-  const attemptOf = new Map<string, number>();
-  for (const e of entries) {
-    if (e.t === "session") attempt = e.attempt;
-    else if (e.t === "file-open") attemptOf.set(e.stem, attempt);
-  }
-  for (const f of files.toSorted((a, b) => a.startMs - b.startMs)) {
-    const who = `${f.participantId}/${f.source}`;
-    const at = attemptOf.get(f.path.replace(/\.[^.]+$/, "")) ?? 0;
-    const before = known.get(who);
-    if (before && before.attempt !== at && f.startMs > before.endMs)
-      out.push({
-        atMs: before.endMs,
-        type: "gap",
-        participantId: f.participantId,
-        path: f.path,
-        kind: "all",
-        toMs: f.startMs,
-        cause: "restart",
-      });
-    known.set(who, { attempt: at, endMs: Math.max(before?.endMs ?? 0, f.startMs + f.durationMs) });
-  }
-  return out;
 }
 
 function sumOfFaults(entries: readonly JournalEntry[]): Record<string, number> {
@@ -249,7 +117,12 @@ function sumOfFaults(entries: readonly JournalEntry[]): Record<string, number> {
   return sums;
 }
 
-function file(o: FileOpened, c: FileClosed): ManifestFile {
+function file(
+  o: FileOpened,
+  c: FileClosed,
+  sha256: string | undefined,
+  poster: string | undefined,
+): ManifestFile {
   return {
     path: c.path,
     participant: o.participant,
@@ -259,7 +132,9 @@ function file(o: FileOpened, c: FileClosed): ManifestFile {
     startMs: o.startMs,
     durationMs: c.durationMs,
     bytes: c.bytes,
+    ...(sha256 === undefined ? {} : { sha256 }),
     tracks: c.tracks,
+    ...(poster === undefined ? {} : { poster }),
     ...(c.recovered ? { recovered: true as const } : {}),
   };
 }

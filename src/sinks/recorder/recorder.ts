@@ -120,6 +120,19 @@ export class Recorder {
     return n;
   }
 
+  /** Octets of all files so far. */
+  get written(): number {
+    let n = 0;
+    for (const bytes of this.#bytes.values()) n += bytes;
+    for (const { part } of this.#parts.values()) n += part.openBytes;
+    return n;
+  }
+
+  /** Files that are being written, about. */
+  get openFiles(): number {
+    return this.#parts.size + this.#closing.size;
+  }
+
   /** Resolves when the disk has all that was written into open files until now. */
   async drained(): Promise<void> {
     await Promise.all([...this.#parts.values()].map(({ part }) => part.drained()));

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { RoomtapError } from "../../core/fault.ts";
+import type { RecordingPolicy } from "../recorder/policy.ts";
 import {
   count,
   type Fields,
@@ -99,6 +100,8 @@ function readEvent(f: Fields): DumpEvent | undefined {
       const track = readTrack(f.track);
       return op && track ? { t: "track", op, track } : undefined;
     }
+    case "pause":
+    case "resume":
     case "stop":
     case "end":
       return { t: f.t };
@@ -137,9 +140,33 @@ function readSession(f: Fields | undefined): DumpSession | undefined {
     room,
     format,
     ...(participant === undefined ? {} : { participant }),
+    ...readWishes(f),
     ...(durationMs === undefined ? {} : { durationMs }),
     ...(zeroAt === undefined ? {} : { zeroAt }),
   };
+}
+
+/** What of the room was recorded, and how; what is malformed counts as not said. */
+function readWishes(f: Fields): Pick<DumpSession, "selection" | "policy" | "collapsePauses"> {
+  const chosen = fields(f.selection);
+  const include = list(chosen?.include, text);
+  const exclude = list(chosen?.exclude, text);
+  const policy = readPolicy(fields(f.policy));
+  return {
+    ...(include && exclude ? { selection: { include, exclude } } : {}),
+    ...(policy ? { policy } : {}),
+    ...(typeof f.collapsePauses === "boolean" ? { collapsePauses: f.collapsePauses } : {}),
+  };
+}
+
+function readPolicy(f: Fields | undefined): RecordingPolicy | undefined {
+  const layout = oneOf(f?.layout, ["participants", "tracks"] as const);
+  const onResize = oneOf(f?.onResize, ["keep", "split", "scale"] as const);
+  const audioGaps = oneOf(f?.audioGaps, ["silence", "keep"] as const);
+  const videoGaps = oneOf(f?.videoGaps, ["keep", "hold", "black"] as const);
+  const segmentMs = count(f?.segmentMs);
+  if (!layout || !onResize || !audioGaps || !videoGaps) return undefined;
+  return { layout, onResize, audioGaps, videoGaps, ...(segmentMs === undefined ? {} : { segmentMs }) };
 }
 
 function read(path: string): string {

@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import type { MediaKind } from "../../core/frame.ts";
 import type { Peer, RemoteTrack } from "../../core/room.ts";
 import type { NegotiatedMedia } from "../../core/sdp/negotiated.ts";
+import type { RecordingPolicy } from "../recorder/policy.ts";
 
 /*
  * What stands beside the packets of a dump. `FILE.json` is one document:
@@ -24,8 +25,11 @@ export type DumpSession = {
   /** Address of the room, without its query. */
   readonly room: string;
   readonly format: "auto" | "webm" | "mkv" | "mp4";
-  /** Only participants of this name were recorded. */
+  /** Only participants of this name were recorded, and of those only what was selected. */
   readonly participant?: string;
+  readonly selection?: { readonly include: readonly string[]; readonly exclude: readonly string[] };
+  readonly policy?: RecordingPolicy;
+  readonly collapsePauses?: boolean;
   /** Media after this many milliseconds was not. */
   readonly durationMs?: number;
   /** Unix milliseconds of the first media of an earlier attempt. */
@@ -49,7 +53,9 @@ export type DumpEvent =
   | { readonly t: "stalled"; readonly lagMs: number }
   | { readonly t: "peer"; readonly op: "join" | "leave"; readonly peer: Peer }
   | { readonly t: "track"; readonly op: "add" | "remove"; readonly track: RemoteTrack }
-  /** The recording was ended, and finished. */
+  /** The recording was paused, went on, was ended, and finished. */
+  | { readonly t: "pause" }
+  | { readonly t: "resume" }
   | { readonly t: "stop" }
   | { readonly t: "end" };
 

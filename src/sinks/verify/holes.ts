@@ -1,6 +1,7 @@
 import type { MediaKind } from "../../core/frame.ts";
 import type { Hole } from "../../ffmpeg/packet-check.ts";
-import type { Manifest, ManifestFile, SessionEvent } from "../recorder/manifest.ts";
+import type { Manifest, ManifestFile } from "../recorder/manifest.ts";
+import type { SessionEvent } from "../recorder/session-events.ts";
 
 /** Holes up to this long need no explanation, milliseconds. */
 export const LONGEST_HOLE: Readonly<Record<MediaKind, number>> = { video: 250, audio: 100 };
@@ -24,10 +25,11 @@ export function unexplainedHoles(
   const steps = track.kind === "video" ? STEPS * track.typicalMs : 0;
   const limit = Math.max(LONGEST_HOLE[track.kind], steps);
   const reasons = manifest.events.flatMap((e) => reasonOf(e, file, track.kind, manifest.events));
-  const session = sessionClock(file, manifest.events);
   return track.holes.filter((hole) => {
     if (hole.toMs - hole.fromMs <= limit) return false;
-    return longestRest({ fromMs: session(hole.fromMs), toMs: session(hole.toMs) }, reasons) > limit;
+    return (
+      longestRest({ fromMs: file.startMs + hole.fromMs, toMs: file.startMs + hole.toMs }, reasons) > limit
+    );
   });
 }
 
@@ -61,19 +63,6 @@ function reasonOf(
     default:
       return [];
   }
-}
-
-/** From a file's own time to the session's: pauses that the file goes on over are put back in. */
-function sessionClock(file: ManifestFile, events: readonly SessionEvent[]): (ms: number) => number {
-  const left = events
-    .filter((e) => e.type === "pause")
-    .filter((e) => e.collapsed && e.atMs >= file.startMs)
-    .toSorted((a, b) => a.atMs - b.atMs);
-  return (ms) => {
-    let at = file.startMs + ms;
-    for (const pause of left) if (at >= pause.atMs) at += pause.toMs - pause.atMs;
-    return at;
-  };
 }
 
 /** The longest stretch of a span that no reason covers. */

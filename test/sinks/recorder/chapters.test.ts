@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { chaptersOf } from "../../../src/sinks/recorder/chapters.ts";
-import { type Manifest, manifestOf, type SessionEvent } from "../../../src/sinks/recorder/manifest.ts";
+import { type Manifest, manifestOf } from "../../../src/sinks/recorder/manifest.ts";
+import type { SessionEvent } from "../../../src/sinks/recorder/session-events.ts";
 
 const session = (events: readonly SessionEvent[], names: Record<string, string> = {}): Manifest => ({
   ...manifestOf([{ t: "session", version: 1, room: "ws://h/r", startedAt: 0, attempt: 0 }]),
@@ -37,13 +38,13 @@ test("a call is told in chapters that follow on one another", () => {
       { atMs: 12_000, type: "speaking", ...p2, toMs: 13_000 },
       { atMs: 20_000, type: "mute", ...p1, kind: "audio" },
       { atMs: 22_000, type: "unmute", ...p1, kind: "audio" },
-      { atMs: 24_000, type: "rotate", ...p1, path: "Ann.webm", rotation: 90 },
+      { atMs: 24_000, type: "rotate", ...p1, rotation: 90 },
       { atMs: 26_000, type: "codec", ...p1, kind: "video", codec: "h264" },
       { atMs: 30_000, type: "gap", ...p1, path: "Ann.webm", kind: "audio", toMs: 30_200, cause: "silence" },
       { atMs: 31_000, type: "gap", ...p1, path: "Ann.webm", kind: "all", toMs: 36_040, cause: "outage" },
       { atMs: 36_100, type: "reconnect", what: "media", ...p1, toMs: 37_000 },
       { atMs: 40_000, type: "reconnect", what: "signalling", toMs: 42_000 },
-      { atMs: 44_000, type: "pause", toMs: 47_000, collapsed: true },
+      { atMs: 44_000, type: "pause", toMs: 47_000, lengthMs: 3000, collapsed: false },
       { atMs: 50_000, type: "leave", ...p2 },
     ],
     { p1: "Ann", p2: "Bob" },

@@ -2,17 +2,11 @@ import { expect, test } from "vitest";
 import type { CodecName, MediaKind, Rotation, TrackSource } from "../../../src/core/frame.ts";
 import type { FileTrack, JournalEntry } from "../../../src/sinks/recorder/journal.ts";
 import schema from "../../../src/sinks/recorder/manifest.schema.json" with { type: "json" };
-import {
-  type GapCause,
-  type Manifest,
-  type ManifestFile,
-  type ManifestTrack,
-  manifestOf,
-  type SessionEvent,
-  type SyncReport,
-} from "../../../src/sinks/recorder/manifest.ts";
+import { type Manifest, type ManifestFile, manifestOf } from "../../../src/sinks/recorder/manifest.ts";
 import { checkManifest } from "../../../src/sinks/recorder/manifest-schema.ts";
+import type { ManifestTrack, SyncReport } from "../../../src/sinks/recorder/manifest-tracks.ts";
 import type { FileFormat } from "../../../src/sinks/recorder/output.ts";
+import type { GapCause, SessionEvent } from "../../../src/sinks/recorder/session-events.ts";
 
 /** Every property, the optional ones included: the compiler asks here for what a type gets. */
 type Whole<T> = { [K in keyof T]-?: T[K] };
@@ -45,12 +39,12 @@ const events: { [T in SessionEvent["type"]]: EventOf<T> } = {
   unmute: { type: "unmute", ...at, kind: "audio" },
   speaking: { type: "speaking", ...at, toMs: 2 },
   resize: { type: "resize", ...place, width: 2, height: 2 },
-  rotate: { type: "rotate", ...place, rotation: 90 },
+  rotate: { type: "rotate", ...at, rotation: 90 },
   codec: { type: "codec", ...at, kind: "video", codec: "h264" },
   gap: { type: "gap", ...place, kind: "all", toMs: 2, cause: "loss" },
   "keyframe-request": { type: "keyframe-request", ...at },
   reconnect: { type: "reconnect", ...at, what: "media", toMs: 2 },
-  pause: { type: "pause", atMs: 1, toMs: 2, collapsed: true },
+  pause: { type: "pause", atMs: 1, toMs: 1, lengthMs: 2, collapsed: true },
 };
 const fileTrack: Whole<FileTrack> = { kind: "video", codec: "aac", frames: 3, width: 2, height: 2 };
 const file: Whole<ManifestFile> = {
@@ -123,7 +117,7 @@ test("everything that the types know has a place in the schema", async () => {
     ["kind", kinds, (m, v) => Object.assign(m, { tracks: [{ ...track, kind: v }] })],
     ["source", sources, (m, v) => Object.assign(m, { files: [{ ...file, source: v }] })],
     ["format", formats, (m, v) => Object.assign(m, { files: [{ ...file, format: v }] })],
-    ["codec", codecs, (m, v) => Object.assign(m, { tracks: [{ ...track, codec: v }] })],
+    ["codec", codecs, (m, v) => Object.assign(m, { events: [{ ...events.codec, codec: v }] })],
     ["cause", causes, (m, v) => Object.assign(m, { events: [{ ...events.gap, cause: v }] })],
     ["by", by, (m, v) => Object.assign(m, { tracks: [{ ...track, sync: { ...sync, by: v } }] })],
     [

@@ -1,0 +1,72 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { RoomtapError } from "../core/fault.ts";
+import { CHAPTERS_FILE, chaptersOf } from "../sinks/recorder/chapters.ts";
+import { addChecksums } from "../sinks/recorder/checksums.ts";
+import { Journal, readJournal } from "../sinks/recorder/journal.ts";
+import { type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import { makePictures } from "../sinks/recorder/pictures.ts";
+
+/** How to finish a session whose files are complete. */
+export type FinishOptions = {
+  /** For pictures; empty: none are made. */
+  readonly ffmpeg: string;
+  /** Aborted: what takes long is left out. */
+  readonly skip: AbortSignal;
+  readonly onProgress?: (share: number) => void;
+  /** The disk takes no more: files and journal are there all the same. */
+  readonly onFailure: (error: RoomtapError | Error) => void;
+};
+
+/**
+ * What comes last of a session: posters and the contact sheet, checksums, chapters, the manifest. Resolves with the
+ * manifest, which says how things are also where it could not be written; never rejects.
+ */
+export async function finishSession(directory: string, o: FinishOptions): Promise<Manifest> {
+  try {
+    const journal = new Journal(directory);
+    try {
+      await addPictures(directory, journal, o);
+      await addChecksums(directory, journal, {
+        signal: o.skip,
+        ...(o.onProgress ? { onProgress: o.onProgress } : {}),
+      });
+    } finally {
+      journal.close();
+    }
+  } catch (error) {
+    o.onFailure(asError(error));
+  }
+  const manifest = manifestOf(readJournal(directory));
+  try {
+    if (manifest.files.length > 0) writeFileSync(join(directory, CHAPTERS_FILE), chaptersOf(manifest));
+    writeManifest(directory, manifest);
+  } catch (error) {
+    o.onFailure(asError(error));
+  }
+  return manifest;
+}
+
+async function addPictures(directory: string, journal: Journal, o: FinishOptions): Promise<void> {
+  if (o.ffmpeg === "" || o.skip.aborted) return;
+  const entries = readJournal(directory);
+  const { files } = manifestOf(entries);
+  const pending = files.filter((f) => f.poster === undefined);
+  if (pending.length === 0) return;
+  const { posters, contactSheet } = await makePictures({
+    directory,
+    files,
+    ffmpeg: o.ffmpeg,
+    signal: o.skip,
+  });
+  const ids = new Map(entries.flatMap((e) => (e.t === "file-close" ? [[e.path, e.id] as const] : [])));
+  for (const [path, poster] of posters) {
+    const id = ids.get(path);
+    if (id !== undefined) journal.append({ t: "poster", id, path: poster });
+  }
+  if (contactSheet !== undefined) journal.append({ t: "contact-sheet", path: contactSheet });
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
