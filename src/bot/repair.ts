@@ -5,10 +5,11 @@ import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import { diskError } from "../sinks/recorder/block-writer.ts";
 import { fileSize, foundFiles } from "../sinks/recorder/found-files.ts";
 import { JOURNAL_FILE, Journal, type JournalEntry, readJournal } from "../sinks/recorder/journal.ts";
-import { MANIFEST_FILE, type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import { MANIFEST_FILE, type Manifest, manifestOf } from "../sinks/recorder/manifest.ts";
 import type { AskedFormat } from "../sinks/recorder/output.ts";
 import { type RecoveredFile, recoverSession } from "../sinks/recorder/recover.ts";
 import { readTrustedJournal } from "../sinks/recorder/trusted-journal.ts";
+import { finishSession } from "./finish-session.ts";
 import { repairFile } from "./repair-file.ts";
 import { takeSession } from "./session-lock.ts";
 
@@ -19,6 +20,8 @@ export type RepairOptions = {
   /** Container to make of what is still Matroska; default: what the recording was to become. */
   readonly format?: AskedFormat;
   readonly ffmpeg?: string;
+  /** Make posters and a contact sheet where they are missing; default true. */
+  readonly pictures?: boolean;
   /** Aborting ends the work after the file at hand, and skips conversions: all that was done stays. */
   readonly stop?: AbortSignal;
   readonly onProgress?: (progress: { readonly session: string; readonly share: number }) => void;
@@ -147,10 +150,9 @@ class Repair {
     let failure: RoomtapError | undefined;
     let manifest = false;
     try {
-      const ffmpeg = await this.#locateFfmpeg().catch((error: unknown) => {
-        if (this.#o.ffmpeg !== undefined) throw error;
-        return "";
-      });
+      // A named one that does not run is an error also where none is needed.
+      if (this.#o.ffmpeg !== undefined) await this.#locateFfmpeg();
+      const ffmpeg = () => this.#locateFfmpeg().catch(() => "");
       failure = await recoverSession(directory, {
         ffmpeg,
         skip: this.#skip,
@@ -158,14 +160,32 @@ class Repair {
         onProgress: (share) => this.#o.onProgress?.({ session: directory, share }),
         onFile: (file) => files.push(file),
       });
-      manifest = renewManifest(directory, files.length > 0);
+      manifest = await this.#renewManifest(directory, ffmpeg, files.length > 0);
     } catch (error) {
       failure = error instanceof RoomtapError ? error : diskError(directory, error);
     }
     this.#tell(directory, { files, failure, manifest });
   }
 
-  /** Looked for once; a named one that does not run is an error even where none is needed. */
+  /** Writes the manifest when the session changed, or none is there that tells of it. True: it was written. */
+  async #renewManifest(directory: string, ffmpeg: () => Promise<string>, changed: boolean): Promise<boolean> {
+    const entries = readTrustedJournal(directory);
+    if (entries.length === 0 || (!changed && tellsOf(directory, manifestOf(entries)))) return false;
+    endJournal(directory, entries);
+    removeLinks(directory);
+    let failure: Error | undefined;
+    await finishSession(directory, {
+      ffmpeg: this.#o.pictures === false ? "" : await ffmpeg(),
+      skip: this.#skip,
+      onFailure: (error) => {
+        failure ??= error;
+      },
+    });
+    if (failure) throw failure;
+    return true;
+  }
+
+  /** Looked for once. */
   #locateFfmpeg(): Promise<string> {
     this.#ffmpeg ??= locateFfmpeg(this.#o.ffmpeg);
     return this.#ffmpeg;
@@ -199,30 +219,25 @@ class Repair {
   }
 }
 
-/**
- * Writes the manifest when the session changed, or none is there that tells of it. True: it was written. Throws a
- * RoomtapError.
- */
-function renewManifest(directory: string, changed: boolean): boolean {
-  const entries = readTrustedJournal(directory);
-  if (entries.length === 0) return false;
-  const manifest = manifestOf(entries);
-  if (!changed && tellsOf(directory, manifest)) return false;
-  if (!entries.some((e, i) => e.t === "end" && !entries.slice(i).some((later) => later.t === "session"))) {
-    const end: JournalEntry = {
-      t: "end",
-      atMs: Math.max(0, ...manifest.files.map((f) => f.startMs + f.durationMs)),
-    };
-    const journal = new Journal(directory);
-    journal.append(end);
-    journal.close();
-    entries.push(end);
-  }
-  // Whatever else stands in that place must not be written through.
-  rmSync(join(directory, `${MANIFEST_FILE}.tmp`), { force: true });
-  writeManifest(directory, manifestOf(entries));
-  return true;
+/** Says in the journal where the session ends, if nobody did. */
+function endJournal(directory: string, entries: readonly JournalEntry[]): void {
+  const last = entries.findLast((e) => e.t === "end" || e.t === "session");
+  if (last?.t === "end") return;
+  const { files } = manifestOf(entries);
+  const journal = new Journal(directory);
+  journal.append({ t: "end", atMs: Math.max(0, ...files.map((f) => f.startMs + f.durationMs)) });
+  journal.close();
 }
+
+/** Takes away links that stand where files are going to be written: they would be written elsewhere. */
+function removeLinks(directory: string): void {
+  for (const e of readdirSync(directory, { withFileTypes: true })) {
+    if (e.isSymbolicLink() && written.test(e.name)) rmSync(join(directory, e.name));
+  }
+}
+
+/** What the end of a session writes beside media. */
+const written = /\.(?:json|vtt|jpg|tmp|jpg\.part)$/;
 
 /** The manifest on disk tells of the same files, and that they are all. */
 function tellsOf(directory: string, wanted: Manifest): boolean {

@@ -17,7 +17,7 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Repaired, repair } from "../../src/bot/repair.ts";
+import { type Repaired, type RepairResult, repair as repairAll } from "../../src/bot/repair.ts";
 import { LOCK_FILE, lockSession } from "../../src/bot/session-lock.ts";
 import { RoomtapError } from "../../src/core/fault.ts";
 import type { Manifest } from "../../src/sinks/recorder/manifest.ts";
@@ -29,6 +29,8 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "roomtap-repair-"));
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const repair = (o: { path: string }): Promise<RepairResult> => repairAll({ ...o, pictures: false });
 
 /** What is on disk of a session whose process dies after three seconds of media. */
 async function killed(name = "standup-2026-01-31T090000Z", who = ["Alice"]): Promise<string> {
@@ -69,7 +71,9 @@ test("an interrupted session is complete afterwards, and says what was done", as
   expect(files).toMatchObject([{ path: "Alice.webm", state: "completed", media: { damagedBytes: 0 } }]);
   expect(files[0]?.media?.openMs).toBeGreaterThan(500);
   expect(files[0]?.media?.cutBytes).toBeGreaterThan(0);
-  expect(readdirSync(directory).sort()).toEqual(["Alice.webm", "journal.jsonl", "manifest.json"]);
+  expect(readdirSync(directory).sort()).toEqual([
+    ...["Alice.webm", "chapters.vtt", "journal.jsonl", "manifest.json"],
+  ]);
   expect(manifestIn(directory)).toMatchObject({
     complete: true,
     files: [{ path: "Alice.webm", recovered: true }],

@@ -4,7 +4,7 @@ import { type Repaired, repair } from "../../bot/repair.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { formatBytes, formatElapsed, shown } from "../units.ts";
 
-type RepairFlags = { format?: OutputFormat; ffmpeg?: string; json?: boolean };
+type RepairFlags = { format?: OutputFormat; ffmpeg?: string; pictures: boolean; json?: boolean };
 
 /** Longest path or message on a line, characters. */
 const MAX_TEXT = 300;
@@ -25,6 +25,7 @@ export function repairCommand(context: CommandContext): Command {
         .env("ROOMTAP_FORMAT"),
     )
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
+    .option("--no-pictures", "make no posters and no contact sheet")
     .option("--json", "print the result as JSON on stdout")
     .addHelpText(
       "after",
@@ -50,6 +51,7 @@ Examples:
       try {
         const result = await repair({
           path,
+          pictures: flags.pictures,
           stop: stop.signal,
           onProgress: ({ session, share }) =>
             out.live(() => `● repairing ${shown(session)}  ${Math.round(100 * share)} %`),

@@ -83,6 +83,8 @@ export type JournalEntry =
   /** The media of a file is complete on disk under this name; a conversion may follow and replace it. */
   | { readonly t: "file-complete"; readonly id: string; readonly path: string }
   | FileClosed
+  /** Nothing was in a file when its recorder died: it is gone, and nothing is missing. */
+  | { readonly t: "file-empty"; readonly id: string }
   | {
       readonly t: "size";
       readonly id: string;
@@ -191,7 +193,7 @@ export class Journal {
     } catch {
       // The disk's failure is reported where media is written.
     }
-    if (entry.t === "file-open" || entry.t === "file-complete" || entry.t === "file-close") this.#onFiles();
+    if (entry.t.startsWith("file-")) this.#onFiles();
   }
 
   /** Idempotent. */

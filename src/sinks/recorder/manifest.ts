@@ -69,7 +69,8 @@ export type Manifest = {
 export function manifestOf(entries: readonly JournalEntry[]): Manifest {
   const sessions = entries.filter((e) => e.t === "session");
   const zero = entries.find((e) => e.t === "first-media");
-  const opened = entries.filter((e) => e.t === "file-open");
+  const empty = new Set(entries.filter((e) => e.t === "file-empty").map((e) => e.id));
+  const opened = entries.filter((e) => e.t === "file-open").filter((e) => !empty.has(e.id));
   const closed = new Map(entries.filter((e) => e.t === "file-close").map((e) => [e.id, e]));
   const sums = new Map(entries.filter((e) => e.t === "checksum").map((e) => [e.id, e.sha256]));
   const posters = new Map(entries.filter((e) => e.t === "poster").map((e) => [e.id, e.path]));

@@ -99,8 +99,11 @@ class Recovery {
     }
   }
 
+  /** Files that were begun, but for those of which is known that nothing was in them. */
   #opened(): FileOpened[] {
-    return [...new Map(this.#entries.flatMap((e) => (e.t === "file-open" ? [[e.id, e]] : []))).values()];
+    const files = new Map(this.#entries.flatMap((e) => (e.t === "file-open" ? [[e.id, e]] : [])));
+    for (const e of this.#entries) if (e.t === "file-empty") files.delete(e.id);
+    return [...files.values()];
   }
 
   #closed(id: string): FileClosed | undefined {
@@ -156,6 +159,7 @@ class Recovery {
     const { scan, size } = await readTornFile(path);
     if (!scan) {
       rmSync(path, { force: true });
+      this.#append({ t: "file-empty", id: file.id });
       this.#tell({ path: place, state: "empty" });
       return;
     }

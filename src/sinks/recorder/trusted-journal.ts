@@ -33,6 +33,7 @@ const shapes: Readonly<Record<string, Readonly<Record<string, Shape>>>> = {
     source: "text",
     startMs: "number",
   },
+  "file-empty": { id: "text" },
   "file-complete": { id: "text", path: "name" },
   "file-close": {
     id: "text",

@@ -127,6 +127,7 @@ test("files in which nothing is are taken away", async () => {
     truncateSync(join(s.directory, "Alice.webm.part"), size);
     expect(await recoverSession(s.directory)).toBeUndefined();
     expect(files(s)).toEqual([]);
+    expect(manifestOf(s.entries)).toMatchObject({ complete: true, files: [] });
   }
 });
 
