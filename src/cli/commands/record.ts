@@ -1,9 +1,14 @@
 import { Command, Option } from "commander";
 import type { OutputFormat } from "../../bot/job.ts";
-import { type RecordResult, record } from "../../bot/record.ts";
+import { type KeepRule, parseKeep } from "../../bot/keep-rule.ts";
+import { RecordControl, type RecordResult, record } from "../../bot/record.ts";
+import { applyRetention } from "../../bot/retention.ts";
 import { ExitCode } from "../../core/fault.ts";
+import { wallMillis } from "../../core/time.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { FaultLog } from "../fault-log.ts";
+import { finishCommand, onFinishHelp } from "../finish-command.ts";
+import { onKeys } from "../keys.ts";
 import { renderStatus } from "../status.ts";
 import { formatBytes, formatElapsed, parseDuration, parseSize, shown } from "../units.ts";
 
@@ -13,6 +18,18 @@ type RecordFlags = {
   duration?: number;
   untilEmpty?: number;
   participant?: string;
+  include?: string[];
+  exclude?: string[];
+  layout: "participants" | "tracks";
+  onResize: "keep" | "split" | "scale";
+  onCodecChange: "split";
+  audioGaps: "silence" | "keep";
+  videoGaps: "keep" | "hold" | "black";
+  segment?: number;
+  pauseTime: "true" | "collapsed";
+  onFinish?: string;
+  keep?: KeepRule;
+  pictures: boolean;
   name: string;
   token?: string;
   insecure?: boolean;
@@ -41,6 +58,60 @@ export function recordCommand(context: CommandContext): Command {
     .option("--duration <time>", "stop after this much media, like 30s or 1h", parseDuration)
     .option("--until-empty <time>", "stop when the room has been empty for this long", parseDuration)
     .option("--participant <name>", "record only the participant of this name")
+    .option(
+      "--include <what>",
+      "record only this: audio, video, camera, microphone, screen, or a name (with *); may be repeated",
+      collect,
+    )
+    .option("--exclude <what>", "do not record this; may be repeated", collect)
+    .addOption(
+      new Option("--layout <layout>", "a file for each participant (a screen apart), or for each track")
+        .choices(["participants", "tracks"])
+        .default("participants"),
+    )
+    .addOption(
+      new Option(
+        "--on-resize <policy>",
+        "a picture changes its size: go on, begin a new file, or scale after the call",
+      )
+        .choices(["keep", "split", "scale"])
+        .default("keep"),
+    )
+    .addOption(
+      new Option("--on-codec-change <policy>", "a track changes its codec: begin a new file")
+        .choices(["split"])
+        .default("split"),
+    )
+    .addOption(
+      new Option("--audio-gaps <policy>", "sound is missing: write silence, or keep the hole")
+        .choices(["silence", "keep"])
+        .default("silence"),
+    )
+    .addOption(
+      new Option("--video-gaps <policy>", "pictures are missing: keep the hole, or fill it after the call")
+        .choices(["keep", "hold", "black"])
+        .default("keep"),
+    )
+    .option(
+      "--segment <time>",
+      "begin new files after this long, at the next keyframe, like 10m",
+      parseDuration,
+    )
+    .addOption(
+      new Option("--pause-time <policy>", "a pause is a part of the files' time, or cut out of it")
+        .choices(["true", "collapsed"])
+        .default("true"),
+    )
+    .option("--on-finish <command>", "run this in a shell when the session is over; see below")
+    .addOption(
+      new Option(
+        "--keep <rule>",
+        "remove older sessions under --out: by age (7d), by size (50G), or both (7d,50G)",
+      )
+        .argParser((text: string, before: KeepRule | undefined) => parseKeep(text, before))
+        .env("ROOMTAP_KEEP"),
+    )
+    .option("--no-pictures", "make no posters and no contact sheet")
     .addOption(
       new Option("--name <name>", "our name in the room").default("Roomtap recorder").env("ROOMTAP_NAME"),
     )
@@ -63,6 +134,12 @@ export function recordCommand(context: CommandContext): Command {
 Files appear under --out in one directory per session, with a manifest.json. Ctrl-C once finishes
 them; a second Ctrl-C skips conversions that take long (what was received is kept).
 
+Press p to pause and to go on, q to finish; or send SIGUSR2. What was not recorded is silence with the
+picture standing still, or no time at all with --pause-time collapsed.
+
+A session that was killed is made complete by: roomtap repair DIR; any is checked by: roomtap verify DIR
+${onFinishHelp}
+
 --dump-rtp call.rtpdump writes the packets of the first connection into call.rtpdump, of a second one
 into call-2.rtpdump, and what they mean into call.json. A session whose media process had to be
 replaced goes on in call.1.rtpdump.
@@ -71,6 +148,8 @@ Examples:
   roomtap record ws://127.0.0.1:8080/standup
   roomtap record ws://127.0.0.1:8080/standup --format mp4 --until-empty 1m
   roomtap record wss://rooms.example.org/standup --token "$T" --duration 30m --json
+  roomtap record ws://127.0.0.1:8080/standup --segment 10m --keep 7d,50G
+  roomtap record ws://127.0.0.1:8080/standup --include audio --exclude "Music bot"
   roomtap record ws://127.0.0.1:8080/standup --dump-rtp call.rtpdump`,
     )
     .action(async (room: string, flags: RecordFlags) => {
@@ -84,11 +163,28 @@ Examples:
         else if (count === 2) skip.abort();
         else process.exit(ExitCode.interrupted);
       });
+      const control = new RecordControl();
+      const releaseKeys = onKeys(control, stop);
+      const { layout, onResize, audioGaps, videoGaps, segment } = flags;
+      const retain = retention(flags, (text, level) =>
+        out.line(`${level === "info" ? "" : `${level}: `}${text}`),
+      );
       try {
+        await retain();
         const result = await record({
           room,
           out: flags.out,
           format: flags.format,
+          policy: {
+            layout,
+            onResize,
+            audioGaps,
+            videoGaps,
+            ...(segment === undefined ? {} : { segmentMs: segment }),
+          },
+          pauseTime: flags.pauseTime,
+          pictures: flags.pictures,
+          control,
           name: flags.name,
           maxBitrate: flags.maxBitrate,
           stop: stop.signal,
@@ -107,6 +203,8 @@ Examples:
           ...(flags.untilEmpty === undefined ? {} : { untilEmptyMs: flags.untilEmpty }),
           ...(flags.participant === undefined ? {} : { participant: flags.participant }),
           ...(flags.token === undefined ? {} : { token: flags.token }),
+          ...(flags.include === undefined ? {} : { include: flags.include }),
+          ...(flags.exclude === undefined ? {} : { exclude: flags.exclude }),
           ...(flags.insecure === undefined ? {} : { insecure: flags.insecure }),
           ...(flags.ffmpeg === undefined ? {} : { ffmpeg: flags.ffmpeg }),
           ...(flags.dumpRtp === undefined ? {} : { dumpRtp: flags.dumpRtp }),
@@ -116,11 +214,32 @@ Examples:
         if (flags.ndjson) event({ t: "result", ...result });
         else if (flags.json) out.result(JSON.stringify(result, null, 2));
         else printResult(result, context);
-        context.exit(result.exit);
+        releaseKeys();
+        release();
+        context.exit(await finishCommand(flags.onFinish, result, context));
+        await retain(result.session);
       } finally {
+        releaseKeys();
         release();
       }
     });
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** Removes older sessions, where that is wanted. */
+function retention(
+  flags: Pick<RecordFlags, "keep" | "out">,
+  say: (text: string, level: string) => void,
+): (present?: string) => Promise<void> {
+  const { keep, out } = flags;
+  return async (present) => {
+    if (!keep) return;
+    const onNotice = (n: { readonly level: string; readonly text: string }) => say(n.text, n.level);
+    await applyRetention({ out, rule: keep, present, now: wallMillis(Date.now()), onNotice });
+  };
 }
 
 /** The files of a session, for people. */
