@@ -7,7 +7,14 @@ import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
 import { groundTruthClip } from "../../src/sources/ground-truth/generate.ts";
 import { type CliRun, startCli } from "../support/cli.ts";
-import { type KillPlan, type KillReport, killRecording, type Moment, type Victim } from "../support/kill.ts";
+import {
+  complaints,
+  type KillPlan,
+  type KillReport,
+  killRecording,
+  type Moment,
+  type Victim,
+} from "../support/kill.ts";
 
 /** Recordings of each kind that are killed; ROOMTAP_KILLS changes it. */
 const RUNS = Number(process.env.ROOMTAP_KILLS ?? 20);
@@ -16,8 +23,6 @@ const SEED = Number(process.env.ROOMTAP_SEED ?? 1);
 const AT_ONCE = 3;
 /** Latest moment of a kill while media flows, milliseconds. */
 const LATEST_MS = 7000;
-/** Media that a kill may cost, milliseconds. */
-const MAX_LOST = 1000;
 
 let server: RoomServer;
 let root: string;
@@ -106,16 +111,3 @@ test.each(kinds)(
     expect(wrong).toEqual([]);
   },
 );
-
-function complaints(r: KillReport, format: string): string[] {
-  return [
-    ...(r.survivors.length > 0 ? ["processes remain"] : []),
-    ...((r.lostVideo ?? 0) > MAX_LOST ? [`${r.lostVideo} ms of video lost`] : []),
-    ...(r.lostAudio > MAX_LOST ? [`${r.lostAudio} ms of sound lost`] : []),
-    ...(r.repairCode === 0 ? [] : [`repair ends with ${r.repairCode}`]),
-    ...(r.verifyCode === 0 ? [] : [`verify ends with ${r.verifyCode}`]),
-    ...(r.file.format === format ? [] : [`it is ${r.file.format}`]),
-    ...(r.decodeErrors > 0 ? [`${r.decodeErrors} errors in decoding`] : []),
-    ...(r.leftovers.length > 0 ? [`left over: ${r.leftovers.join()}`] : []),
-  ];
-}

@@ -42,13 +42,14 @@ export type KillReport = {
   readonly repairCode: number | null;
   readonly verify: VerifyResult;
   readonly verifyCode: number | null;
-  /** What the interrupted file became, and what its pictures showed. */
-  readonly file: FileClosed;
-  readonly missing: number;
+  /** What the interrupted file became; undefined: nothing was in it yet. */
+  readonly file: FileClosed | undefined;
   readonly decodeErrors: number;
   readonly leftovers: readonly string[];
 };
 
+/** Media that a kill may cost. */
+const MAX_LOST_MS = 1000;
 /** How long a recording goes on after its media process was replaced, and one that is to end by itself lasts. */
 const AFTERWARDS_MS = 1500;
 const CONVERTED_SECONDS = 3;
@@ -83,6 +84,20 @@ export async function killRecording(plan: KillPlan): Promise<KillReport> {
   }
 }
 
+/** What a report says that must not be. */
+export function complaints(r: KillReport, format: string): string[] {
+  return [
+    ...(r.survivors.length > 0 ? ["processes remain"] : []),
+    ...((r.lostVideo ?? 0) > MAX_LOST_MS ? [`${r.lostVideo} ms of video lost`] : []),
+    ...(r.lostAudio > MAX_LOST_MS ? [`${r.lostAudio} ms of sound lost`] : []),
+    ...(r.repairCode === 0 ? [] : [`repair ends with ${r.repairCode}`]),
+    ...(r.verifyCode === 0 ? [] : [`verify ends with ${r.verifyCode}`]),
+    ...(!r.file || r.file.format === format ? [] : [`it is ${r.file.format}`]),
+    ...(r.decodeErrors > 0 ? [`${r.decodeErrors} errors in decoding`] : []),
+    ...(r.leftovers.length > 0 ? [`left over: ${r.leftovers.join()}`] : []),
+  ];
+}
+
 /** The replaced media process records for a while; then the recording is stopped as a user would. */
 async function goOn(recording: Recording): Promise<void> {
   const dead = recording.journal.filter((e) => e.t === "file-open").length;
@@ -108,24 +123,25 @@ async function judge(
   const file = recording.journal
     .filter((e): e is FileClosed => e.t === "file-close")
     .findLast((e) => e.id === opened?.id);
-  if (!opened || !file) throw new Error(`no file: ${repaired.stdout} ${repaired.stderr}`);
-  const v = await verifyRecording(join(directory, file.path), { ffmpeg: plan.ffmpeg });
-  const soundEnd = zero + opened.startMs + v.audioDurationMs;
+  if (!opened) throw new Error(`no file: ${repaired.stdout} ${repaired.stderr}`);
+  const v = file && (await verifyRecording(join(directory, file.path), { ffmpeg: plan.ffmpeg }));
+  const begin = zero + opened.startMs;
   // A recording that had ended loses nothing by a kill: what counts is whether its end is there.
   const end = plan.moment === "conversion" ? zero + CONVERTED_SECONDS * 1000 : killedAt;
+  const { sentLog } = plan;
+  const lastPicture = sentLog !== undefined && v ? sentAt(sentLog, v.numbers.at(-1), end) : begin;
   return {
     victim: plan.victim,
     moment: plan.moment,
-    lostVideo: plan.sentLog === undefined ? undefined : end - sentAt(plan.sentLog, v.numbers.at(-1), end),
-    lostAudio: end - soundEnd,
+    lostVideo: sentLog === undefined ? undefined : end - lastPicture,
+    lostAudio: end - begin - (v?.audioDurationMs ?? 0),
     survivors,
     repair: JSON.parse(repaired.stdout || "{}") as RepairResult,
     repairCode: repaired.code,
     verify: JSON.parse(verified.stdout || "{}") as VerifyResult,
     verifyCode: verified.code,
     file,
-    missing: v.missing,
-    decodeErrors: v.decodeErrors,
+    decodeErrors: v?.decodeErrors ?? 0,
     leftovers: existsSync(directory) ? readdirSync(directory).filter((n) => /\.(part|tmp|lock)/.test(n)) : [],
   };
 }
