@@ -99,6 +99,7 @@ function journalOf(directory: string): JournalState {
   for (const entry of readJournal(directory)) {
     const { t, id, temp, path }: Loose = entry;
     if (t === "file-open" && typeof id === "string" && typeof temp === "string") opened.set(id, temp);
+    if (t === "file-empty" && typeof id === "string") opened.delete(id);
     if (t === "file-close" && typeof id === "string" && typeof path === "string") closed.set(id, path);
   }
   const open = [...opened].flatMap(([id, temp]) => (closed.has(id) ? [] : [temp]));

@@ -49,6 +49,11 @@ test("files that were begun and not finished make it incomplete, whatever the ma
   expect(await readSession(dir)).toMatchObject({ complete: false });
 });
 
+test("a file in which nothing was is not missing", async () => {
+  write([start, opened("1", "Ann"), { t: "file-empty", id: "1" }]);
+  expect(await readSession(dir)).toMatchObject({ complete: true, findings: [] });
+});
+
 test("a manifest that is missing leaves the session incomplete", async () => {
   write([start, opened("1", "Ann"), closed("1", "Ann.webm")]);
   rmSync(join(dir, "manifest.json"));
