@@ -26,6 +26,7 @@ export async function finishSession(directory: string, o: FinishOptions): Promis
   try {
     const journal = new Journal(directory);
     try {
+      sayEnd(directory, journal);
       await addPictures(directory, journal, o);
       await addChecksums(directory, journal, {
         signal: o.skip,
@@ -47,11 +48,20 @@ export async function finishSession(directory: string, o: FinishOptions): Promis
   return manifest;
 }
 
+/** Says where the session ends, if the process that recorded it could not. */
+function sayEnd(directory: string, journal: Journal): void {
+  const entries = readJournal(directory);
+  const last = entries.findLast((e) => e.t === "end" || e.t === "session");
+  if (last?.t !== "session") return;
+  const { files } = manifestOf(entries);
+  journal.append({ t: "end", atMs: Math.max(0, ...files.map((f) => f.startMs + f.durationMs)) });
+}
+
 async function addPictures(directory: string, journal: Journal, o: FinishOptions): Promise<void> {
   if (o.ffmpeg === "" || o.skip.aborted) return;
   const entries = readJournal(directory);
   const { files } = manifestOf(entries);
-  const pending = files.filter((f) => f.poster === undefined);
+  const pending = files.filter((f) => f.poster === undefined && f.tracks.some((t) => t.kind === "video"));
   if (pending.length === 0) return;
   const { posters, contactSheet } = await makePictures({
     directory,

@@ -74,6 +74,7 @@ async function convert(input: string, o: ConvertWhat): Promise<RecoveredFile> {
   const name = freeName(join(dirname(input), `${basename(input, extname(input))}.${o.format}`));
   const output = `${name}${TEMP_SUFFIX}`;
   const video = o.tracks.find((t) => t.kind === "video");
+  const audio = o.tracks.find((t) => t.kind === "audio");
   rmSync(output, { force: true });
   try {
     await convertRecording({
@@ -82,7 +83,7 @@ async function convert(input: string, o: ConvertWhat): Promise<RecoveredFile> {
       output,
       format: o.format,
       durationMs: o.durationMs,
-      audio: o.tracks.some((t) => t.kind === "audio"),
+      ...(audio ? { audio: audio.codec } : {}),
       signal: o.skip,
       onProgress: o.onProgress,
       // Nothing tells whether there are pictures of other sizes in it: each is put onto the same canvas.

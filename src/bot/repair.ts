@@ -4,7 +4,7 @@ import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import { diskError } from "../sinks/recorder/block-writer.ts";
 import { fileSize, foundFiles } from "../sinks/recorder/found-files.ts";
-import { JOURNAL_FILE, Journal, type JournalEntry, readJournal } from "../sinks/recorder/journal.ts";
+import { JOURNAL_FILE, type JournalEntry, readJournal } from "../sinks/recorder/journal.ts";
 import { MANIFEST_FILE, type Manifest, manifestOf } from "../sinks/recorder/manifest.ts";
 import type { AskedFormat } from "../sinks/recorder/output.ts";
 import { type RecoveredFile, recoverSession } from "../sinks/recorder/recover.ts";
@@ -171,7 +171,6 @@ class Repair {
   async #renewManifest(directory: string, ffmpeg: () => Promise<string>, changed: boolean): Promise<boolean> {
     const entries = readTrustedJournal(directory);
     if (entries.length === 0 || (!changed && tellsOf(directory, manifestOf(entries)))) return false;
-    endJournal(directory, entries);
     removeLinks(directory);
     let failure: Error | undefined;
     await finishSession(directory, {
@@ -217,16 +216,6 @@ class Repair {
   #fail(code: ExitCodeValue): void {
     if (this.#exit !== ExitCode.output) this.#exit = code;
   }
-}
-
-/** Says in the journal where the session ends, if nobody did. */
-function endJournal(directory: string, entries: readonly JournalEntry[]): void {
-  const last = entries.findLast((e) => e.t === "end" || e.t === "session");
-  if (last?.t === "end") return;
-  const { files } = manifestOf(entries);
-  const journal = new Journal(directory);
-  journal.append({ t: "end", atMs: Math.max(0, ...files.map((f) => f.startMs + f.durationMs)) });
-  journal.close();
 }
 
 /** Takes away links that stand where files are going to be written: they would be written elsewhere. */

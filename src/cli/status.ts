@@ -11,12 +11,15 @@ const phases: Record<StatusMessage["phase"], string> = {
   finishing: "finishing files",
 };
 
+/** Less room than this is worth a word. */
+const SHORT_MS = 3_600_000;
+
 /** Live status for people: one line of state, then one per participant and track. */
 export function renderStatus(s: StatusMessage, out: Pick<Output, "color" | "interactive">): string {
   const paint = (code: number, text: string) => (out.color ? `\u001b[${code}m${text}\u001b[0m` : text);
   const mark = s.phase === "recording" ? paint(31, "●") : paint(36, "○");
   const progress = s.progress === undefined ? "" : ` ${progressBar(s.progress)}`;
-  const lines = [`${mark} ${phases[s.phase]} ${formatElapsed(s.elapsedMs)}${progress}`];
+  const lines = [`${mark} ${phases[s.phase]} ${formatElapsed(s.elapsedMs)}${progress}${room(s)}`];
   for (const p of s.participants) {
     const disk = p.bytesOnDisk > 0 ? `  ${formatBytes(p.bytesOnDisk)} on disk` : "";
     const rtt = p.rttMs === undefined ? "" : `  rtt ${Math.round(p.rttMs)} ms`;
@@ -65,4 +68,10 @@ function progressBar(share: number): string {
   const done = Math.min(1, Math.max(0, share));
   const full = Math.round(width * done);
   return `${"█".repeat(full)}${"░".repeat(width - full)} ${Math.round(100 * done)} %`;
+}
+
+/** Room on the disk, once it is going to be short. */
+function room({ disk }: StatusMessage): string {
+  if (disk?.headroomMs === undefined || disk.headroomMs > SHORT_MS) return "";
+  return `  disk: ${formatBytes(disk.availableBytes)} free, ${formatElapsed(disk.headroomMs)} left`;
 }

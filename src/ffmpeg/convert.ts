@@ -8,8 +8,9 @@ export type RecordingConversion = {
   /** A Matroska of ours. */
   readonly input: string;
   readonly output: string;
-  readonly format: "mp4" | "webm";
-  readonly audio: boolean;
+  readonly format: "mp4" | "webm" | "mkv";
+  /** Codec of the sound; absent: there is none. */
+  readonly audio?: string;
   /** `width` and `height`: the largest picture in the file, pixels. */
   readonly video?: {
     readonly codec: string;
@@ -17,6 +18,11 @@ export type RecordingConversion = {
     readonly height: number;
     /** Pictures of other sizes are in the file: they are scaled onto one canvas. */
     readonly resized?: boolean;
+    /** Show the last picture, or black, where pictures are missing: at these times, milliseconds. */
+    readonly fill?: {
+      readonly with: "hold" | "black";
+      readonly gaps: readonly { readonly fromMs: number; readonly toMs: number }[];
+    };
   };
 };
 
@@ -49,26 +55,61 @@ export async function convertRecording(o: ConvertRun): Promise<void> {
   });
 }
 
-/** The command of a conversion. H.264 goes into MP4 as it is; everything else is encoded. */
+/** The command of a conversion. What the container takes stays as it is; everything else is encoded. */
 export function conversionCommand(c: RecordingConversion, fpsMode: boolean): CommandSpec {
-  const copy = c.format === "mp4" && c.video?.codec === "h264" && !c.video.resized;
+  const { video, audio, format } = c;
+  const copy = video !== undefined && copiesVideo(format, video);
+  const sound = audio !== undefined && !copiesAudio(format, audio);
   return {
     inputs: [{ source: "stdin", options: ["-f", "matroska"] }],
-    ...(c.video && !copy ? { videoFilters: [canvas(c.video.width, c.video.height)] } : {}),
-    ...(c.audio ? { audioFilters: [STEADY_SOUND] } : {}),
+    ...(video && !copy ? { videoFilters: [...filling(video.fill), canvas(video.width, video.height)] } : {}),
+    ...(sound ? { audioFilters: [STEADY_SOUND] } : {}),
     options: [
-      ...(c.video ? videoOptions(c.format, copy, fpsMode) : []),
-      ...(c.audio ? audioOptions(c.format) : []),
-      ...(c.format === "mp4" ? ["-movflags", "+faststart", "-f", "mp4"] : ["-f", "webm"]),
+      ...(video ? videoOptions(format, video.codec, copy, fpsMode) : []),
+      ...(audio === undefined ? [] : sound ? audioOptions(format) : ["-c:a", "copy"]),
+      ...containers[format],
     ],
     output: c.output,
   };
 }
 
-function videoOptions(format: "mp4" | "webm", copy: boolean, fpsMode: boolean): string[] {
+const containers = {
+  mp4: ["-movflags", "+faststart", "-f", "mp4"],
+  webm: ["-f", "webm"],
+  mkv: ["-f", "matroska"],
+} as const;
+
+type Video = NonNullable<RecordingConversion["video"]>;
+
+function copiesVideo(format: RecordingConversion["format"], video: Video): boolean {
+  if (video.resized || video.fill) return false;
+  return format === "mkv" || (format === "mp4" && video.codec === "h264");
+}
+
+function copiesAudio(format: RecordingConversion["format"], codec: string): boolean {
+  return format === "mkv" || (format === "webm" && codec === "opus");
+}
+
+/** Fills holes with copies of the picture before, and paints these black where that is wanted. */
+function filling(fill: Video["fill"]): string[] {
+  if (!fill) return [];
+  const steady = "fps=30";
+  if (fill.with === "hold" || fill.gaps.length === 0) return [steady];
+  const seconds = (ms: number) => (ms / 1000).toFixed(3);
+  // The last picture itself is shown for as long as any other.
+  const spans = fill.gaps.map((g) => `between(t,${seconds(g.fromMs + 34)},${seconds(g.toMs - 1)})`);
+  return [steady, `drawbox=x=0:y=0:w=iw:h=ih:color=black:t=fill:enable='${spans.join("+")}'`];
+}
+
+function videoOptions(
+  format: RecordingConversion["format"],
+  codec: string,
+  copy: boolean,
+  fpsMode: boolean,
+): string[] {
   if (copy) return ["-c:v", "copy"];
   const timing = [fpsMode ? "-fps_mode" : "-vsync", "vfr"];
-  if (format === "mp4")
+  if (format === "mp4" || (format === "mkv" && (codec === "h264" || codec === "h265")))
     return ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p", ...timing];
   return [
     "-c:v",
@@ -85,7 +126,7 @@ function videoOptions(format: "mp4" | "webm", copy: boolean, fpsMode: boolean): 
   ];
 }
 
-function audioOptions(format: "mp4" | "webm"): string[] {
+function audioOptions(format: RecordingConversion["format"]): string[] {
   if (format === "mp4") return ["-c:a", "aac", "-b:a", "128k", "-ar", "48000"];
   return ["-c:a", "libopus", "-b:a", "96k"];
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { commandArguments } from "../../src/ffmpeg/command.ts";
 import { conversionCommand } from "../../src/ffmpeg/convert.ts";
 
-const recording = { input: "in.mkv", output: "out.part", audio: true } as const;
+const recording = { input: "in.mkv", output: "out.part", audio: "opus" } as const;
 const hd = { width: 1280, height: 720 } as const;
 /** The arguments of a conversion as one line. */
 const line = (c: Parameters<typeof conversionCommand>[0], fpsMode = true) =>
@@ -68,14 +68,44 @@ describe("a recording as MP4", () => {
   });
 
   test("of pictures alone has no options for sound", () => {
-    const args = line({ ...recording, audio: false, format: "mp4", video: { codec: "vp8", ...hd } });
+    const args = line({
+      input: "in.mkv",
+      output: "out.part",
+      format: "mp4",
+      video: { codec: "vp8", ...hd },
+    });
     expect(args).not.toMatch(/-c:a|aresample/);
+  });
+});
+
+describe("a recording that stays Matroska", () => {
+  test("is encoded where its pictures are brought to one size, in the codec's own family", () => {
+    const video = { codec: "h264", ...hd, resized: true };
+    expect(line({ ...recording, format: "mkv", video })).toMatch(/-c:v libx264.*-c:a copy -f matroska/);
+    expect(line({ ...recording, format: "mkv", video: { ...video, codec: "vp9" } })).toContain("-c:v libvpx");
+  });
+
+  test("shows black where pictures are missing, and only there", () => {
+    const fill = {
+      with: "black",
+      gaps: [
+        { fromMs: 1000, toMs: 3500 },
+        { fromMs: 9000, toMs: 9500 },
+      ],
+    } as const;
+    const args = line({ ...recording, format: "mkv", video: { codec: "vp8", ...hd, fill } });
+    expect(args).toContain("fps=30,drawbox=");
+    expect(args).toContain("between(t,1.034,3.499)+between(t,9.034,9.499)");
+    expect(
+      line({ ...recording, format: "mkv", video: { codec: "vp8", ...hd, fill: { ...fill, with: "hold" } } }),
+    ).toMatch(/fps=30,scale=/);
   });
 });
 
 test("a recording as WebM is encoded in VP8 and Opus", () => {
   const args = line({ ...recording, format: "webm", video: { codec: "h264", ...hd } });
   expect(args).toContain("-c:v libvpx -deadline realtime");
-  expect(args).toContain("-c:a libopus");
+  expect(args).toContain("-c:a copy");
+  expect(line({ ...recording, audio: "pcmu", format: "webm" })).toContain("-c:a libopus");
   expect(args).toMatch(/-f webm out\.part$/);
 });

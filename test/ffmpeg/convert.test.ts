@@ -43,7 +43,7 @@ test("sound whose clock drifts keeps its length when it is converted", async () 
     input: await soundFile(times),
     output,
     format: "mp4",
-    audio: true,
+    audio: "opus",
     durationMs: 4000,
     signal: new AbortController().signal,
     onProgress: () => undefined,

@@ -5,7 +5,7 @@ import { RoomtapError } from "../../core/fault.ts";
 import { convertRecording } from "../../ffmpeg/convert.ts";
 import { type ProbedFile, probeFile } from "../../ffmpeg/probe.ts";
 import { diskError } from "./block-writer.ts";
-import type { FileOpened, FileTrack, Journal } from "./journal.ts";
+import { type FileOpened, type FileTrack, type Journal, readJournal } from "./journal.ts";
 import { extensionOf, type FileFormat, finalFormat, isFinal, TEMP_SUFFIX } from "./output.ts";
 
 /** A complete Matroska that shall become what was asked for. */
@@ -76,7 +76,9 @@ export async function convertAll(
 async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   const codecs = c.tracks.map((t) => t.codec);
   const format = finalFormat(c.opened.format, codecs);
-  if (isFinal(format, codecs) || o.skip.aborted) {
+  const scale = c.opened.scale === true && c.resized;
+  const gaps = c.opened.fill ? videoGapsOf(o.directory, c.opened) : [];
+  if ((isFinal(format, codecs) && !scale && gaps.length === 0) || o.skip.aborted) {
     keep(c, o);
     return;
   }
@@ -89,19 +91,28 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   const name = finalName(o.directory, c.opened.stem, format);
   const output = `${join(o.directory, name)}${TEMP_SUFFIX}`;
   const video = c.tracks.find((t) => t.kind === "video");
+  const audio = c.tracks.find((t) => t.kind === "audio");
   let probed: ProbedFile;
   try {
     await convertRecording({
       ffmpeg: o.ffmpeg,
       input,
       output,
-      format: format === "mp4" ? "mp4" : "webm",
+      format,
       durationMs: c.durationMs,
-      audio: c.tracks.some((t) => t.kind === "audio"),
+      ...(audio ? { audio: audio.codec } : {}),
       signal: o.skip,
       onProgress: o.onProgress,
       ...(video?.width !== undefined && video.height !== undefined
-        ? { video: { codec: video.codec, width: video.width, height: video.height, resized: c.resized } }
+        ? {
+            video: {
+              codec: video.codec,
+              width: video.width,
+              height: video.height,
+              resized: c.resized && (scale || format === "mp4" || gaps.length > 0),
+              ...(c.opened.fill && gaps.length > 0 ? { fill: { with: c.opened.fill, gaps } } : {}),
+            },
+          }
         : {}),
     });
     probed = await probeFile(output);
@@ -124,6 +135,15 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   });
   // Only now: a process that dies in between leaves the media twice rather than unaccounted for.
   rmSync(input, { force: true });
+}
+
+/** Where pictures are missing in a file, in its own time. */
+function videoGapsOf(directory: string, opened: FileOpened): { fromMs: number; toMs: number }[] {
+  return readJournal(directory).flatMap((e) =>
+    e.t === "gap" && e.id === opened.id && e.kind === "video"
+      ? [{ fromMs: e.fromMs - opened.startMs, toMs: e.toMs - opened.startMs }]
+      : [],
+  );
 }
 
 /** The Matroska is what stays. */

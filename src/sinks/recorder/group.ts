@@ -16,6 +16,9 @@ const INTERLEAVE_US = 300_000;
 /** Silence is written behind real time by this much, so that late packets still find their place. */
 const SILENCE_LAG_US = 1_000_000;
 
+/** Half of the longest packet of sound. */
+const MAX_EARLY_US = 60_000;
+
 /** A track that a group was told of. */
 export type GroupTrack = { readonly id: string; readonly kind: MediaKind; readonly source: TrackSource };
 
@@ -281,7 +284,10 @@ export class RecordingGroup {
   #openFile(firstTime: Micros): void {
     const first = new Map<Track, Frame>();
     for (const q of this.#queue) if (!first.has(q.track)) first.set(q.track, q.frame);
-    this.#start = this.#o.from ?? firstTime;
+    const { from } = this.#o;
+    // Sound that is cut between two packets begins a little earlier than the picture.
+    const early = from !== undefined && firstTime < from && from - firstTime < MAX_EARLY_US;
+    this.#start = early ? firstTime : (from ?? firstTime);
     const file = this.#o.open(this.#start, [...first.values()]);
     this.#file = file;
     // Numbers in the order of importance, also of tracks that are still to come.

@@ -36,6 +36,9 @@ export type FileOpened = {
   readonly source: TrackSource;
   /** Milliseconds since the session's start. */
   readonly startMs: number;
+  /** After the call all pictures are scaled onto one canvas; holes between them are filled. */
+  readonly scale?: true;
+  readonly fill?: "hold" | "black";
 };
 
 /** A file under its final name. */

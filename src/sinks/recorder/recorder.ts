@@ -208,6 +208,8 @@ export class Recorder {
       participantId: naming.participant.id,
       source: naming.source,
       startMs: Math.max(0, ms(startUs)),
+      ...(this.#policy.onResize === "scale" ? { scale: true as const } : {}),
+      ...(this.#policy.videoGaps === "keep" ? {} : { fill: this.#policy.videoGaps }),
     };
     journal.append(opened);
     return MediaFile.create({
