@@ -134,7 +134,7 @@ class Recovery {
     } else if (!intact) {
       const how = size === undefined ? "is gone" : "is not as it was closed, and what it was made of is gone";
       throw new RoomtapError("incomplete", `${this.#path(closed.path)} ${how}`);
-    } else if (!this.#isFinal(this.#asked(file), closed)) {
+    } else if (written === closed.path && this.#needsConversion(file, closed)) {
       const { durationMs, tracks } = closed;
       this.#conversions.push({ ...this.#conversionOf(file, closed.path), durationMs, tracks });
     } else if (source !== undefined) {
@@ -188,7 +188,7 @@ class Recovery {
   ): Promise<FileClosed | undefined> {
     const format = this.#asked(file, media);
     const path = `${file.stem}.${format}`;
-    if (this.#isFinal(format, media) || this.#isNamed(path) || !this.#exists(path)) return undefined;
+    if (!this.#needsConversion(file, media) || this.#isNamed(path) || !this.#exists(path)) return undefined;
     const closed = await this.#closedOf(file.id, path, format).catch(() => undefined);
     return closed && Math.abs(closed.durationMs - media.durationMs) < SAME_LENGTH_MS ? closed : undefined;
   }
@@ -229,10 +229,10 @@ class Recovery {
 
   async #convert(): Promise<void> {
     const { ffmpeg, skip, onProgress } = this.#o;
-    const isFinal = (c: Conversion) => this.#isFinal(this.#asked(c.opened, c), c);
-    const due = this.#conversions.filter((c) => ffmpeg !== undefined || isFinal(c));
+    const isDone = (c: Conversion) => !this.#needsConversion(c.opened, c);
+    const due = this.#conversions.filter((c) => ffmpeg !== undefined || isDone(c));
     if (due.length === 0) return;
-    const path = typeof ffmpeg === "function" ? !due.every(isFinal) && (await ffmpeg()) : ffmpeg;
+    const path = typeof ffmpeg === "function" ? !due.every(isDone) && (await ffmpeg()) : ffmpeg;
     const failure = await convertAll(due, {
       directory: this.#directory,
       journal: this.#open(),
@@ -245,7 +245,7 @@ class Recovery {
     for (const c of due) {
       const closed = this.#closed(c.opened.id);
       if (!closed) continue;
-      if (isFinal(c) || closed.path !== c.path) {
+      if (isDone(c) || closed.path !== c.path) {
         this.#tellCompleted(c.opened.id, closed, closed.path === c.path ? undefined : c.path);
       } else {
         const why = failure ?? new RoomtapError("incomplete", `${this.#path(c.path)} was not converted`);
@@ -270,22 +270,23 @@ class Recovery {
     return this.#entries.some((e) => (e.t === "file-complete" || e.t === "file-close") && e.path === path);
   }
 
-  #asked(file: FileOpened, media?: Pick<Conversion, "tracks">): FileFormat {
-    const codecs = (media ?? this.#closed(file.id))?.tracks.map((t) => t.codec) ?? [];
-    return finalFormat(this.#o.thorough?.format ?? file.format, codecs);
+  #asked(file: FileOpened, { tracks }: Pick<Conversion, "tracks">): FileFormat {
+    return finalFormat(
+      this.#o.thorough?.format ?? file.format,
+      tracks.map((t) => t.codec),
+    );
   }
 
-  #isFinal(
-    format: FileFormat,
-    media: Pick<Conversion, "tracks"> & { readonly format?: FileFormat },
-  ): boolean {
-    return (
-      media.format === format ||
-      isFinal(
-        format,
-        media.tracks.map((t) => t.codec),
-      )
-    );
+  /** The Matroska that was written is not yet what was asked for. */
+  #needsConversion(file: FileOpened, media: Pick<Conversion, "tracks">): boolean {
+    const codecs = media.tracks.map((t) => t.codec);
+    if (!isFinal(this.#asked(file, media), codecs) || (file.scale && this.#isResized(file.id))) return true;
+    const isGap = (e: JournalEntry) => e.t === "gap" && e.id === file.id && e.kind === "video";
+    return file.fill !== undefined && this.#entries.some(isGap);
+  }
+
+  #isResized(id: string): boolean {
+    return this.#entries.some((e) => e.t === "size" && e.id === id);
   }
 
   #conversionOf(
@@ -296,7 +297,7 @@ class Recovery {
     return {
       opened: { ...file, format },
       path,
-      resized: this.#entries.some((e) => e.t === "size" && e.id === file.id),
+      resized: this.#isResized(file.id),
       recovered: true,
     };
   }
