@@ -258,6 +258,24 @@ test("a finished file that lost its end with the power is finished again", async
   expect((await repair({ path: directory })).repaired[0]?.state).toBe("whole");
 });
 
+test("what a conversion left half-made is removed, and a recording of the same name that nobody tells of is not", async () => {
+  const directory = await killed(undefined, ["Alice", "Bob"]);
+  const own = join(directory, "Alice-2.webm.part");
+  renameSync(join(directory, "Bob.webm.part"), own);
+  const journal = join(directory, "journal.jsonl");
+  const lines = readFileSync(journal, "utf8").split("\n");
+  writeFileSync(journal, lines.filter((line) => !line.includes("Bob")).join("\n"));
+  const foreign = Buffer.concat([Buffer.from("1a45dfa3", "hex"), Buffer.alloc(9000, 0x41)]);
+  for (const name of ["Alice.mp4.part", "Alice-2.mkv.part", "Alice-3.webm.part"])
+    writeFileSync(join(directory, name), foreign);
+  expect((await repair({ path: directory })).exit).toBe(0);
+  expect(manifestIn(directory)).toMatchObject({
+    complete: true,
+    files: [{ path: "Alice.webm" }, { path: "Alice-2.webm" }],
+  });
+  expect(readdirSync(directory).filter((n) => n.endsWith(".part"))).toEqual([]);
+});
+
 test("a file that is gone is named, and the session is incomplete", async () => {
   const directory = await killed(undefined, ["Alice", "Bob"]);
   rmSync(join(directory, "Alice.webm.part"));

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { FileOpened, JournalEntry } from "./journal.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
-import { type AskedFormat, TEMP_SUFFIX } from "./output.ts";
+import type { AskedFormat } from "./output.ts";
 import { isPlainName } from "./trusted-journal.ts";
 
 /** What a recorder writes first. */
@@ -41,19 +41,19 @@ export function foundFiles(
     ...opened.map((e) => e.temp),
     ...entries.flatMap((e) => (e.t === "file-complete" || e.t === "file-close" ? [e.path] : [])),
   ]);
-  const halves = opened.map(halfMade);
   const lost = !entries.some((e) => e.t === "session");
   return regularFiles(directory)
-    .filter((name) => !known.has(name) && !halves.some((h) => h.test(name)))
+    .filter((name) => !known.has(name))
     .filter((name) => unfinished.test(name) || (lost && finished.test(name)))
     .map((name) => ({ name, opened: describe(directory, name, format) }));
 }
 
-/** Names of what a conversion of this file was writing when it ended too early. */
-export function halfMade(opened: FileOpened): RegExp {
-  const stem = opened.stem.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const extension = opened.temp.endsWith(`.webm${TEMP_SUFFIX}`) ? "(?:mkv|mp4|ogg)" : "(?:webm|mp4|ogg)";
-  return new RegExp(`^${stem}(?:-\\d+)?\\.${extension}\\.part$`, "u");
+/** Names of what a conversion of this file writes, until it is done; another recording may be called so as well. */
+export function halfMade({ stem }: FileOpened): RegExp {
+  return new RegExp(
+    `^${stem.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?:-\\d+)?\\.(?:webm|mkv|mp4|ogg)\\.part$`,
+    "u",
+  );
 }
 
 /** Room and start of a session, from the name of its directory; else the directory's own. */

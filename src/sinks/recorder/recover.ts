@@ -135,6 +135,7 @@ class Recovery {
       const how = size === undefined ? "is gone" : "is not as it was closed, and what it was made of is gone";
       throw new RoomtapError("incomplete", `${this.#path(closed.path)} ${how}`);
     } else if (written === closed.path && this.#needsConversion(file, closed)) {
+      await this.#dropHalves(file);
       const { durationMs, tracks } = closed;
       this.#conversions.push({ ...this.#conversionOf(file, closed.path), durationMs, tracks });
     } else if (source !== undefined) {
@@ -151,10 +152,7 @@ class Recovery {
       const how = isThere ? "is not a regular file; it is left as it is" : "is gone";
       throw new RoomtapError("incomplete", `${this.#path(file.temp)} ${how}`);
     }
-    const half = halfMade(file);
-    for (const name of regularFiles(this.#directory)) {
-      if (name !== place && half.test(name)) rmSync(this.#path(name), { force: true });
-    }
+    await this.#dropHalves(file);
     const path = this.#path(place);
     const { scan, size } = await readTornFile(path);
     if (!scan) {
@@ -179,6 +177,16 @@ class Recovery {
       rmSync(this.#path(name), { force: true });
       this.#tellCompleted(file.id, made, name);
     } else this.#conversions.push({ ...this.#conversionOf(file, name), ...media });
+  }
+
+  /** Removes what a conversion of this file had written when it ended too early; never what was recorded. */
+  async #dropHalves(file: FileOpened): Promise<void> {
+    const half = halfMade(file);
+    const recorded = new Set(this.#opened().map((f) => f.temp));
+    for (const name of regularFiles(this.#directory)) {
+      if (!half.test(name) || recorded.has(name) || (await this.#isOurs(name))) continue;
+      rmSync(this.#path(name), { force: true });
+    }
   }
 
   /** The conversion was done and had its name, but nobody lived to say so. */
@@ -218,7 +226,7 @@ class Recovery {
 
   /** A Matroska as we write it first: it can be completed. */
   async #isOurs(name: string): Promise<boolean> {
-    if (!/\.(?:webm|mkv)$/.test(name)) return false;
+    if (!/\.(?:webm|mkv)(?:\.part)?$/.test(name)) return false;
     try {
       return (await readTornFile(this.#path(name))).scan !== undefined;
     } catch (error) {
