@@ -1,10 +1,14 @@
 import { spawn } from "node:child_process";
 import {
   appendFileSync,
+  closeSync,
   copyFileSync,
+  cpSync,
   existsSync,
+  ftruncateSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -13,6 +17,7 @@ import {
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +28,7 @@ import { RoomtapError } from "../../src/core/fault.ts";
 import type { Manifest } from "../../src/sinks/recorder/manifest.ts";
 import { ms, TestSession } from "../sinks/recorder/session.ts";
 import { blocksOf, readEvents } from "../support/matroska.ts";
+import { mountUnavailable, tinyDisk } from "../support/tiny-disk.ts";
 
 let root: string;
 beforeEach(() => {
@@ -275,6 +281,43 @@ test("what a conversion left half-made is removed, and a recording of the same n
   });
   expect(readdirSync(directory).filter((n) => n.endsWith(".part"))).toEqual([]);
 });
+
+test.skipIf(mountUnavailable() !== undefined)(
+  "on a full disk nothing is lost, the exit code is 5, and once there is room it is completed",
+  async () => {
+    const source = await killed();
+    const disk = await tinyDisk(1_000_000);
+    try {
+      const directory = join(disk.path, "session");
+      cpSync(source, directory, { recursive: true });
+      const all = frames(join(directory, "Alice.webm.part"));
+      const filler = openSync(join(disk.path, "filler"), "w");
+      for (const size of [65_536, 4096, 1]) fill(filler, size);
+      const { repaired, exit } = await repair({ path: directory });
+      expect(exit).toBe(5);
+      expect(only(repaired)).toMatchObject({ state: "failed" });
+      const [media] = readdirSync(directory).filter((n) => n.includes(".webm"));
+      expect(frames(join(directory, media ?? ""))).toBe(all);
+      ftruncateSync(filler, 0);
+      closeSync(filler);
+      expect((await repair({ path: directory })).exit).toBe(0);
+      expect(frames(join(directory, "Alice.webm"))).toBe(all);
+      expect(manifestIn(directory)).toMatchObject({ complete: true, files: [{ path: "Alice.webm" }] });
+      expect((await repair({ path: directory })).repaired[0]?.state).toBe("whole");
+    } finally {
+      await disk.close();
+    }
+  },
+);
+
+/** Writes pieces until the disk takes no more. */
+function fill(fd: number, size: number): void {
+  try {
+    while (writeSync(fd, new Uint8Array(size)) === size);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "ENOSPC" });
+  }
+}
 
 test("a file that is gone is named, and the session is incomplete", async () => {
   const directory = await killed(undefined, ["Alice", "Bob"]);
