@@ -5,6 +5,7 @@ import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
 import type { FromChild, ToChild } from "./job.ts";
 import { PublishSession } from "./publish-session.ts";
 import { RecordSession } from "./record-session.ts";
+import { lockSession } from "./session-lock.ts";
 
 /*
  * The media process: the only one that loads the native addon. Started by the supervisor over IPC; without a
@@ -23,12 +24,16 @@ type Session = {
 };
 
 let session: Session | undefined;
+/** Where it records. */
+let directory: string | undefined;
+let unlock: (() => void) | undefined;
 
 function report(m: FromChild): void {
   if (process.connected) process.send?.(m, undefined, undefined, () => undefined);
 }
 
 function end(code: number): void {
+  unlock?.();
   shutDownNative();
   process.exit(code);
 }
@@ -50,9 +55,10 @@ process.on("message", (m: ToChild) => {
   else if (!session) {
     session = m.job.job === "record" ? new RecordSession(m.job, report) : new PublishSession(m.job, report);
     const { job } = m;
+    if (job.job === "record") directory = job.directory;
     void session.run().then((done) => {
       if (!process.connected) {
-        if (job.job === "record") leaveManifest(job.directory);
+        if (directory !== undefined) leaveManifest(directory);
         return end(done.exit);
       }
       process.send?.(done, undefined, undefined, () => end(done.exit));
@@ -65,6 +71,8 @@ process.on("SIGHUP", () => undefined);
 process.on("SIGTERM", () => session?.stop());
 process.on("disconnect", () => {
   if (!session) return end(ExitCode.ok);
+  // The supervisor's word that somebody works here died with it.
+  if (directory !== undefined) unlock = lockSession(directory);
   session.stop();
   session.skip?.();
   setTimeout(() => process.exit(ExitCode.unexpected), ORPHAN_MS).unref();
