@@ -20,8 +20,11 @@ export type RunOptions = {
   readonly cwd?: string;
   /** Fed to the standard input; its end is the normal way to stop. */
   readonly input?: AsyncIterable<Uint8Array>;
-  /** Called with the output's bytes when it goes to the standard output. */
-  readonly onOutput?: (bytes: Uint8Array) => void;
+  /**
+   * Called with the output's bytes when it goes to the standard output. While a promise that it returned is pending,
+   * nothing is read, and ffmpeg waits.
+   */
+  readonly onOutput?: (bytes: Uint8Array) => void | Promise<void>;
   /** Called with lines of stderr, redacted. */
   readonly onLog?: (line: string) => void;
   /** Takes secrets out of a line of stderr: ffmpeg repeats URLs, stream keys and all. */
@@ -109,7 +112,7 @@ function listen(child: ChildProcess, o: RunOptions): { complaint: string | undef
   };
   readLines(child.stderr, take);
   const { onOutput, onProgress } = o;
-  if (onOutput) child.stdout?.on("data", (bytes: Uint8Array) => onOutput(bytes));
+  if (onOutput) takeOutput(child.stdout, onOutput);
   const pipe = child.stdio[3];
   if (onProgress && pipe instanceof Readable) {
     readLines(pipe, (line) => {
@@ -118,6 +121,15 @@ function listen(child: ChildProcess, o: RunOptions): { complaint: string | undef
     });
   }
   return said;
+}
+
+function takeOutput(stdout: Readable | null, take: NonNullable<RunOptions["onOutput"]>): void {
+  stdout?.on("data", (bytes: Uint8Array) => {
+    const wait = take(bytes);
+    if (!wait) return;
+    stdout.pause();
+    void wait.then(() => stdout.resume());
+  });
 }
 
 function readLines(stream: Readable | null, take: (line: string) => void): void {

@@ -1,7 +1,7 @@
 import { RoomtapError } from "../../core/fault.ts";
 import { ffmpegCapabilities } from "../../ffmpeg/capabilities.ts";
+import { DecodedStream } from "../../ffmpeg/decoded-stream.ts";
 import { runFfmpeg } from "../../ffmpeg/run.ts";
-import { DecodedStream } from "./decoded-stream.ts";
 import { type OffsetSummary, pairOffsets, summarizeOffsets } from "./lipsync.ts";
 import { type Continuity, continuity, flashOnsets, type SeenFrame, seeFrame } from "./picture.ts";
 import { ToneEnvelope, toneOnsets } from "./sound.ts";

@@ -1,4 +1,4 @@
-import { type MatroskaEvent, MatroskaReader } from "../../core/containers/matroska/reader.ts";
+import { type MatroskaEvent, MatroskaReader } from "../core/containers/matroska/reader.ts";
 
 /** One block of a stream, with its octets. */
 export type DecodedBlock = {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { MatroskaTrack } from "../../src/core/containers/matroska/track.ts";
 import { MatroskaWriter } from "../../src/core/containers/matroska/writer.ts";
 import { randomInt, seededRandom } from "../../src/core/random.ts";
-import { DecodedStream } from "../../src/sources/ground-truth/decoded-stream.ts";
+import { DecodedStream } from "../../src/ffmpeg/decoded-stream.ts";
 
 const tracks: MatroskaTrack[] = [
   { number: 1, kind: "video", codecId: "V_UNCOMPRESSED", width: 4, height: 4, defaultDurationNs: 33_333_333 },
