@@ -162,7 +162,9 @@ class Repair {
       });
       manifest = await this.#renewManifest(directory, ffmpeg, files.length > 0);
     } catch (error) {
-      failure = error instanceof RoomtapError ? error : diskError(directory, error);
+      const last = error instanceof RoomtapError ? error : diskError(directory, error);
+      this.#fail(last.exitCode);
+      failure ??= last;
     }
     this.#tell(directory, { files, failure, manifest });
   }

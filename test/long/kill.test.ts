@@ -6,7 +6,7 @@ import { randomInt, seededRandom } from "../../src/core/random.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
 import { groundTruthClip } from "../../src/sources/ground-truth/generate.ts";
-import { type CliRun, startCli } from "../support/cli.ts";
+import { type CliRun, runCli, startCli } from "../support/cli.ts";
 import {
   complaints,
   type KillPlan,
@@ -57,6 +57,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
+const { stdout: help } = await runCli(["record", "--help"]);
 const kinds = [
   { format: "webm", room: "vp8", converts: false },
   { format: "mkv", room: "h264", converts: false },
@@ -64,6 +65,7 @@ const kinds = [
   { format: "mp4", room: "vp8", converts: true },
   { format: "webm", room: "sound", converts: false },
   { format: "mp4", room: "sound", converts: true },
+  ...(/"ogg"/.test(help) ? [{ format: "ogg", room: "sound", converts: true } as const] : []),
 ] as const;
 
 test.each(kinds)(

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { OutputFormat } from "../../bot/job.ts";
 import { type Repaired, repair } from "../../bot/repair.ts";
+import { ExitCode } from "../../core/fault.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { formatBytes, formatElapsed, shown } from "../units.ts";
 
@@ -31,7 +32,7 @@ export function repairCommand(context: CommandContext): Command {
       "after",
       `
 A session that is whole is left alone. Running it again is safe at any time, also after a repair that
-was interrupted. A recording that still runs is refused: end it with Ctrl-C, it completes its files.
+was interrupted (Ctrl-C skips conversions). A recording that still runs is refused: end it with Ctrl-C, it completes its files.
 
 A file of its own is completed in a copy that then takes its place; talk.webm.part becomes talk.webm.
 What cannot be repaired is left as it is, and named.
@@ -47,7 +48,10 @@ Examples:
     .action(async (path: string, flags: RepairFlags) => {
       const { out } = context;
       const stop = new AbortController();
-      const release = onInterrupt(() => stop.abort());
+      const release = onInterrupt((count) => {
+        if (count === 1) stop.abort();
+        else process.exit(ExitCode.interrupted);
+      });
       try {
         const result = await repair({
           path,

@@ -8,7 +8,7 @@ import { type FoundFile, fileSize, foundFiles, halfMade, regularFiles, sessionOf
 import { type FileClosed, type FileOpened, Journal, type JournalEntry } from "./journal.ts";
 import { type AskedFormat, type FileFormat, finalFormat, isFinal, TEMP_SUFFIX } from "./output.ts";
 import { finishTornFile, readTornFile, tracksOf } from "./torn-file.ts";
-import { cleanJournal, readTrustedJournal } from "./trusted-journal.ts";
+import { cleanJournal, formats, readTrustedJournal } from "./trusted-journal.ts";
 
 /** A conversion and what it was made from are as long as each other within this. */
 const SAME_LENGTH_MS = 1000;
@@ -363,7 +363,11 @@ class Recovery {
   }
 }
 
+function isFileFormat(text: string): text is FileFormat {
+  return text !== "auto" && formats.has(text);
+}
+
 function formatOf(name: string): FileFormat {
   const extension = name.slice(name.lastIndexOf(".") + 1);
-  return extension === "webm" || extension === "mp4" ? extension : "mkv";
+  return isFileFormat(extension) ? extension : "mkv";
 }

@@ -12,7 +12,7 @@ const MAX_NAME = 255;
 const MAX_DATE = 8.64e15;
 
 /** Containers that are asked for. */
-const formats: ReadonlySet<string> = new Set(["auto", "webm", "mkv", "mp4", "ogg"]);
+export const formats: ReadonlySet<string> = new Set(["auto", "webm", "mkv", "mp4", "ogg"]);
 
 /** What a field of an entry has to be, to be acted upon. */
 type Shape = "text" | "number" | "date" | "name" | "format" | "list" | "tracks" | "object";
