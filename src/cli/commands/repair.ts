@@ -21,9 +21,7 @@ export function repairCommand(context: CommandContext): Command {
       new Option(
         "--format <format>",
         "container to make of what is still Matroska; default: what was asked for",
-      )
-        .choices(["auto", "webm", "mkv", "mp4"])
-        .env("ROOMTAP_FORMAT"),
+      ).choices(["auto", "webm", "mkv", "mp4"]),
     )
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
     .option("--no-pictures", "make no posters and no contact sheet")
@@ -32,7 +30,8 @@ export function repairCommand(context: CommandContext): Command {
       "after",
       `
 A session that is whole is left alone. Running it again is safe at any time, also after a repair that
-was interrupted (Ctrl-C skips conversions). A recording that still runs is refused: end it with Ctrl-C, it completes its files.
+was interrupted (Ctrl-C skips conversions). A recording that still runs is refused: end it with Ctrl-C,
+it completes its files itself.
 
 A file of its own is completed in a copy that then takes its place; talk.webm.part becomes talk.webm.
 What cannot be repaired is left as it is, and named.
