@@ -51,9 +51,10 @@ export const rtpDumpTarget: FuzzTarget = {
         const reader = new RtpDumpReader();
         let octets = 0;
         let last = 0;
-        for (let at = 0; at < input.length; ) {
+        for (let at = 0; at <= input.length; ) {
           const end = at + 1 + Math.floor(random() * 400);
-          reader.push(input.subarray(at, end));
+          if (at < input.length) reader.push(input.subarray(at, end));
+          if (end > input.length) reader.end();
           at = end;
           for (let p = reader.next(); p; p = reader.next()) {
             octets += p.bytes.length;

@@ -2,10 +2,11 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { type RtpDumpPacket, RtpDumpReader } from "../../core/containers/rtpdump/reader.ts";
 import { RoomtapError } from "../../core/fault.ts";
 
-const PIECE = 256 * 1024;
+const PIECE = 64 * 1024;
 
 /** The packets of one file, read as they are asked for: a dump may be larger than memory. */
 export class PacketFile {
+  readonly #path: string;
   readonly #fd: number;
   readonly #reader = new RtpDumpReader();
   #next: RtpDumpPacket | undefined;
@@ -16,14 +17,13 @@ export class PacketFile {
 
   /** Throws a RoomtapError `media-invalid` on what is no dump. A file without a single octet is one, without packets. */
   constructor(path: string) {
+    this.#path = path;
     try {
-      if (statSync(path).isDirectory()) throw new Error("it is a directory");
+      // A pipe would be waited for, and a device has no end.
+      if (!statSync(path).isFile()) throw new Error("it is not a file");
       this.#fd = openSync(path, "r");
     } catch (cause) {
-      throw new RoomtapError("media-invalid", `cannot read the dump ${path}`, {
-        hint: "check the path; every file of a dump must be beside its table",
-        cause,
-      });
+      throw unreadable(path, cause);
     }
     this.#advance();
     if (this.#read > 0 && this.#reader.start === undefined) {
@@ -49,9 +49,9 @@ export class PacketFile {
     return this.#read;
   }
 
-  /** Something behind the last packet is none, or packets are there in part only. */
+  /** Something read so far is no packet, or one that is there in part only. */
   get damaged(): boolean {
-    return this.#reader.malformed || this.#reader.truncated > 0;
+    return this.#reader.damaged;
   }
 
   /** Goes on to the packet behind `next`. */
@@ -70,11 +70,28 @@ export class PacketFile {
     this.#next = this.#reader.next();
     while (this.#next === undefined && !this.#ended) {
       const piece = new Uint8Array(PIECE);
-      const n = readSync(this.#fd, piece, 0, PIECE, null);
+      const n = this.#readInto(piece);
       this.#read += n;
       this.#ended = n === 0 || this.#reader.malformed;
-      this.#reader.push(piece.subarray(0, n));
+      if (n > 0) this.#reader.push(piece.subarray(0, n));
+      else this.#reader.end();
       this.#next = this.#reader.next();
     }
   }
+
+  #readInto(piece: Uint8Array): number {
+    try {
+      return readSync(this.#fd, piece, 0, piece.length, null);
+    } catch (cause) {
+      this.close();
+      throw unreadable(this.#path, cause);
+    }
+  }
+}
+
+function unreadable(path: string, cause: unknown): RoomtapError {
+  return new RoomtapError("media-invalid", `cannot read the dump ${path}`, {
+    hint: "check the path; every file of a dump must be beside its table",
+    cause,
+  });
 }

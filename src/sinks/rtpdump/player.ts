@@ -19,6 +19,8 @@ export class DumpPlayer {
   readonly #files = new Map<string, PacketFile>();
   readonly #total: number;
   readonly #complete: boolean;
+  /** Nothing of the dump is later. */
+  readonly #end: number;
   #empty = true;
   #opened = 0;
   #nextEvent = 0;
@@ -35,6 +37,7 @@ export class DumpPlayer {
     const links = Math.max(1, table.events.filter((e) => e.t === "opened").length);
     this.#paths = Array.from({ length: links }, (_, i) => packets(i + 1));
     this.#complete = table.complete;
+    this.#end = table.events.findLast((e) => e.t === "end")?.at ?? Number.POSITIVE_INFINITY;
     for (const path of this.#paths) {
       const probe = new PacketFile(path);
       if (probe.next) this.#empty = false;
@@ -126,9 +129,9 @@ export class DumpPlayer {
     return event && { t: "event", event, at: this.#time(event.at) };
   }
 
-  /** Time never goes back, whatever the files say. */
+  /** Time never goes back, nor beyond the end, whatever the files say. */
   #time(at: number): Millis {
-    this.#now = Math.max(this.#now, at);
+    this.#now = Math.max(this.#now, Math.min(at, this.#end));
     return millis(this.#now);
   }
 }

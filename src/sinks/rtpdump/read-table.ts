@@ -16,6 +16,10 @@ import { type DumpEvent, type DumpSession, dumpPaths, type TimedEvent } from "./
 
 /** A table is a few kilobytes; this is a month of a bad machine. */
 const MAX_BYTES = 256 * 1024 * 1024;
+/** Unix milliseconds up to the year 10000: a time plus the length of a session is still a date. */
+const MAX_UNIX_MS = 253_402_300_800_000;
+/** No session is longer: the offsets of packets begin anew after 49 days. */
+const MAX_SESSION_MS = 100 * 86_400_000;
 const formats = ["auto", "webm", "mkv", "mp4"] as const;
 const peerOps = ["join", "leave"] as const;
 const trackOps = ["add", "remove"] as const;
@@ -61,7 +65,7 @@ export function readDumpJournal(path: string): LoadedTable {
 
 function event(v: unknown, path: string, i: number): TimedEvent {
   const f = fields(v);
-  const at = count(f?.at);
+  const at = count(f?.at, MAX_SESSION_MS);
   const after = readCounts(f?.after);
   const e = f && readEvent(f);
   if (!e || at === undefined || !after) throw malformed(path, `event ${i + 1} cannot be read`);
@@ -87,7 +91,7 @@ function readEvent(f: Fields): DumpEvent | undefined {
     case "closed":
       return link === undefined ? undefined : { t: "closed", link };
     case "stalled": {
-      const lagMs = count(f.lagMs);
+      const lagMs = count(f.lagMs, MAX_SESSION_MS);
       return lagMs === undefined ? undefined : { t: "stalled", lagMs };
     }
     case "peer": {
@@ -122,16 +126,17 @@ function readCounts(v: unknown): Record<string, number> | undefined {
 
 function readSession(f: Fields | undefined): DumpSession | undefined {
   if (f?.version !== 1) return undefined;
-  const start = count(f.start, 8.64e15);
-  const startedAt = count(f.startedAt, 8.64e15);
+  const start = count(f.start, MAX_UNIX_MS);
+  const startedAt = count(f.startedAt, MAX_UNIX_MS);
   const attempt = count(f.attempt);
   const room = text(f.room);
   const format = oneOf(f.format, formats);
   const participant = text(f.participant);
   const durationMs = count(f.durationMs);
-  const zeroAt = typeof f.zeroAt === "number" ? f.zeroAt : undefined;
+  const zeroAt = f.zeroAt === undefined ? undefined : unixMillis(f.zeroAt);
   if (start === undefined || startedAt === undefined || attempt === undefined) return undefined;
   if (room === undefined || format === undefined) return undefined;
+  if (zeroAt === undefined && f.zeroAt !== undefined) return undefined;
   return {
     version: 1,
     start,
@@ -169,9 +174,17 @@ function readPolicy(f: Fields | undefined): RecordingPolicy | undefined {
   return { layout, onResize, audioGaps, videoGaps, ...(segmentMs === undefined ? {} : { segmentMs }) };
 }
 
+/** Unix milliseconds, fractions allowed. */
+function unixMillis(v: unknown): number | undefined {
+  return typeof v === "number" && v >= 0 && v <= MAX_UNIX_MS ? v : undefined;
+}
+
 function read(path: string): string {
   try {
-    if (statSync(path).size > MAX_BYTES) throw malformed(path, "it is too large");
+    const facts = statSync(path);
+    // A pipe would be waited for, and a device has no end.
+    if (!facts.isFile()) throw malformed(path, "it is not a file");
+    if (facts.size > MAX_BYTES) throw malformed(path, "it is too large");
     return readFileSync(path, "utf8");
   } catch (cause) {
     if (cause instanceof RoomtapError) throw cause;

@@ -26,6 +26,8 @@ function read(dump: Uint8Array, step = dump.length): { reader: RtpDumpReader; pa
     reader.push(dump.subarray(i, i + step));
     for (let p = reader.next(); p; p = reader.next()) packets.push(p);
   }
+  reader.end();
+  for (let p = reader.next(); p; p = reader.next()) packets.push(p);
   return { reader, packets };
 }
 
@@ -52,7 +54,7 @@ function readByTheBook(dump: Uint8Array) {
 
 const some = [
   packet(Uint8Array.of(0x80, 96, 0, 1, 2), 0),
-  packet(Uint8Array.of(0x80, 200, 0, 1), 7, true),
+  packet(Uint8Array.of(0x80, 200, 0, 0), 7, true),
   packet(new Uint8Array(1200).fill(9), 20),
 ];
 
@@ -77,7 +79,7 @@ describe("a dump", () => {
       [7, true, 4],
       [20, false, 1200],
     ]);
-    expect([reader.malformed, reader.pending, reader.truncated]).toEqual([false, 0, 0]);
+    expect([reader.malformed, reader.damaged, reader.pending]).toEqual([false, false, 0]);
   });
 
   test("that is cut anywhere gives the packets before the cut", () => {
@@ -89,7 +91,7 @@ describe("a dump", () => {
       for (let end = header; whole < 3 && end + (ends[whole] ?? 0) <= cut; whole++) end += ends[whole] ?? 0;
       const { reader, packets } = read(dump.subarray(0, cut));
       expect(packets).toHaveLength(whole);
-      expect(reader.malformed).toBe(false);
+      expect([reader.malformed, reader.damaged]).toEqual([false, false]);
     }
   });
 
@@ -111,12 +113,12 @@ describe("a dump", () => {
     expect(packets.map((p) => p.at)).toEqual([50, 50]);
   });
 
-  test("of somebody else's may hold headers only: such packets are left out and counted", () => {
+  test("of somebody else's may hold headers only: such packets are left out, and it says so", () => {
     const cut = packet(Uint8Array.of(1, 2, 3), 5);
     cut[3] = 200;
     const { reader, packets } = read(concat([rtpDumpHeader(START), cut, ...some]));
     expect(packets).toHaveLength(3);
-    expect(reader.truncated).toBe(1);
+    expect(reader.damaged).toBe(true);
   });
 
   test("keeps the packets it gave: later pushes do not change them", () => {
@@ -124,6 +126,77 @@ describe("a dump", () => {
     const { packets } = read(dump, 9);
     dump.fill(0);
     expect([...(packets[0]?.bytes ?? [])]).toEqual([0x80, 96, 0, 1, 2]);
+  });
+});
+
+describe("a damaged dump", () => {
+  const media = Array.from({ length: 400 }, (_, i) => {
+    const report = i % 50 === 49;
+    const bytes = new Uint8Array(report ? 8 : 100 + ((i * 37) % 1000)).fill(i);
+    bytes.set(report ? [0x81, 201, 0, 1] : [0x80, 96]);
+    return packet(bytes, 20 * i, report);
+  });
+  const whole = () => concat([rtpDumpHeader(START), ...media]);
+  const starts = media.map((_, i) => rtpDumpHeader(START).length + concat(media.slice(0, i)).length);
+
+  test.each([50, 300, 100_000])(
+    "goes on behind octets that are no packets, in pieces of %d octets",
+    (step) => {
+      const random = seededRandom(5);
+      const junk = Uint8Array.from({ length: 70_000 }, () => randomInt(random, 256));
+      for (const between of [new Uint8Array(40), junk, media[3]?.subarray(0, 50) ?? junk]) {
+        const { reader, packets } = read(
+          concat([rtpDumpHeader(START), ...media.slice(0, 9), between, ...media]),
+          step,
+        );
+        // A packet that is there in part takes two of the next with it, as its length says.
+        expect(packets).toHaveLength(9 + media.length - (between.length === 50 ? 1 : 0));
+        expect([reader.malformed, reader.damaged]).toEqual([false, true]);
+      }
+    },
+  );
+
+  test("loses the packet whose header is damaged, and few others", () => {
+    for (let bit = 0; bit < 32; bit++) {
+      for (const i of [0, 49, 120, 399]) {
+        const dump = whole();
+        const at = (starts[i] ?? 0) + (bit >> 3);
+        dump[at] = (dump[at] ?? 0) ^ (1 << (bit & 7));
+        const { packets } = read(dump);
+        expect(packets.length).toBeGreaterThanOrEqual(media.length - 1);
+        expect(packets.length).toBeLessThanOrEqual(media.length);
+      }
+    }
+  });
+
+  test("keeps its clock where the time of one packet is damaged", () => {
+    for (let bit = 0; bit < 32; bit++) {
+      for (const i of [0, 49, 120, 399]) {
+        const dump = whole();
+        const at = (starts[i] ?? 0) + 4 + (bit >> 3);
+        dump[at] = (dump[at] ?? 0) ^ (1 << (bit & 7));
+        const { packets } = read(dump);
+        expect(packets).toHaveLength(media.length);
+        expect(packets.at(-1)?.at).toBeLessThan(20 * 400 + 600_000);
+        for (const p of packets.slice(0, i)) expect(p.at).toBeLessThan(20 * 400);
+      }
+    }
+  });
+
+  test("is not one for hours without a packet", () => {
+    const times = [0, 20, 7_200_000, 7_200_020, 90_000_000, 200_000_000, 200_000_000];
+    const { reader, packets } = read(
+      concat([rtpDumpHeader(START), ...times.map((t) => packet(Uint8Array.of(0x80, 1), t))]),
+    );
+    expect(packets.map((p) => p.at)).toEqual(times);
+    expect(reader.damaged).toBe(false);
+  });
+
+  test("is not one for RTCP that is none, as it came", () => {
+    const odd = Array.from({ length: 40 }, (_, i) => packet(Uint8Array.of(0x80, 200, 9, 9, i), i, true));
+    const { reader, packets } = read(concat([rtpDumpHeader(START), ...odd, ...some, ...odd]), 11);
+    expect(packets).toHaveLength(83);
+    expect(reader.damaged).toBe(false);
   });
 });
 
@@ -138,12 +211,6 @@ describe("what is no dump", () => {
     expect(packets).toEqual([]);
     reader.push(concat(some));
     expect(reader.next()).toBeUndefined();
-  });
-
-  test("a length that cannot be ends the dump there", () => {
-    const { reader, packets } = read(concat([rtpDumpHeader(START), ...some, new Uint8Array(40), ...some]));
-    expect(packets).toHaveLength(3);
-    expect(reader.malformed).toBe(true);
   });
 
   test("random octets never throw and never give more than was pushed", () => {

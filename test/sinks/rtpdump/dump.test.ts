@@ -1,5 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { devNull, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { RoomtapError } from "../../../src/core/fault.ts";
@@ -266,6 +274,58 @@ describe("a dump that cannot go on", () => {
       RtpDump.create({ file: join(directory, "no", "x.rtpdump"), session, onFailure: () => undefined }),
     ).toThrow(RoomtapError);
   });
+});
+
+describe("a dump that was damaged", () => {
+  async function damaged(change: (table: DumpTable) => unknown): Promise<void> {
+    const { dump } = create();
+    fill(dump);
+    await dump.finish();
+    const { table } = dumpPaths(file);
+    writeFileSync(table, JSON.stringify(change(JSON.parse(readFileSync(table, "utf8")) as DumpTable)));
+  }
+
+  test("has no time beyond its end", async () => {
+    await damaged((t) => t);
+    const dump = readFileSync(file);
+    // The last two packets of the first connection: 49 days later.
+    const last = dump.length - 28;
+    for (const at of [last, last - 12]) dump.writeUInt32BE(0xffff_0000, at + 4);
+    writeFileSync(file, dump);
+    const times = played().map((word) => Number(word.split(" ")[0]));
+    expect(times).toHaveLength(everything.length);
+    expect(Math.max(...times)).toBe(52);
+  });
+
+  test.each<[string, (t: DumpTable) => unknown]>([
+    ["an event in a thousand years", (t) => ({ ...t, events: [{ t: "stop", at: 3e13, after: {} }] })],
+    [
+      "a stall of a thousand years",
+      (t) => ({ ...t, events: [{ t: "stalled", lagMs: 3e13, at: 1, after: {} }] }),
+    ],
+    ["a start that is no date", (t) => ({ ...t, start: 8.64e15 })],
+    ["a session that never began", (t) => ({ ...t, startedAt: 8.64e15 })],
+    ["media before all time", (t) => ({ ...t, zeroAt: -1e308 })],
+    ["media at no time", (t) => ({ ...t, zeroAt: "now" })],
+  ])("with %s is refused", async (_, change) => {
+    await damaged(change);
+    expect(() => readDumpTable(file)).toThrow(RoomtapError);
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "that is a device or a pipe is refused, not waited for",
+    async () => {
+      await damaged((t) => t);
+      const whole = readDumpTable(file);
+      const { table } = dumpPaths(file);
+      rmSync(table);
+      symlinkSync(devNull, table);
+      expect(() => readDumpTable(file)).toThrow(/not a file/);
+      rmSync(file);
+      symlinkSync(devNull, file);
+      expect(() => new DumpPlayer(file, whole)).toThrow(RoomtapError);
+    },
+  );
 });
 
 test("a table with any value exchanged is refused or read, and never throws anything else", async () => {
