@@ -4,14 +4,25 @@ import { type Micros, micros } from "../time.ts";
 const STEP_US = 20_000;
 /** Silence may reach this far into a real packet: decoders count samples and would move all that follows. */
 const OVERLAP_US = 2500;
+/** A packet that is to be left out waits for a quiet one, until decoders are this many packets behind. */
+const PATIENCE = 1.5;
+/** A packet this much smaller than usual is quiet. */
+const QUIET = 0.5;
+const SMOOTHING = 0.05;
+
 /**
  * Keeps an audio track continuous. A declared track must never go silent: players collapse the hole and
- * encoders wait for it.
+ * encoders wait for it. Players count samples, whatever the times say, so that the clock of a sender that runs off
+ * by a little moves sound and picture apart: a packet too many is left out, one too few is silence.
  */
 export class SilenceFiller {
   #end: number | undefined;
+  /** Something was written: decoders count from there. */
+  #counting = false;
+  /** Usual size of a packet, octets. */
+  #usual: number | undefined;
 
-  /** Where the written audio ends; undefined before the start. */
+  /** Where the written audio ends for who counts samples; undefined before the start. */
   get end(): Micros | undefined {
     return this.#end === undefined ? undefined : micros(this.#end);
   }
@@ -22,13 +33,26 @@ export class SilenceFiller {
   }
 
   /**
+   * Whether a real packet still has its place: not where silence stands already, nor one too many. `duration` in
+   * microseconds, `size` in octets. Ask once for each.
+   */
+  takes(time: Micros, duration: number, size: number): boolean {
+    const quiet = this.#usual !== undefined && size < QUIET * this.#usual;
+    this.#usual = this.#usual === undefined ? size : this.#usual + SMOOTHING * (size - this.#usual);
+    if (this.#end === undefined) return true;
+    const excess = (this.#end - time) / duration;
+    return excess <= (quiet ? 0.5 : PATIENCE);
+  }
+
+  /**
    * Times of the silence packets to write before a real packet at `time`. Afterwards the track ends behind
    * the real packet (`duration` in microseconds).
    */
   before(time: Micros, duration: number): Micros[] {
     // Less than half a packet is jitter of the timestamps, not a gap.
     const fill = this.#end !== undefined && time - this.#end > duration / 2 ? this.upTo(time) : [];
-    this.#end = Math.max(this.#end ?? 0, time + duration);
+    this.#end = (this.#counting ? (this.#end ?? time) : time) + duration;
+    this.#counting = true;
     return fill;
   }
 
@@ -39,6 +63,7 @@ export class SilenceFiller {
     while (this.#end + STEP_US <= time + OVERLAP_US) {
       out.push(micros(this.#end));
       this.#end += STEP_US;
+      this.#counting = true;
     }
     return out;
   }

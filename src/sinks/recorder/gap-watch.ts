@@ -6,6 +6,8 @@ export type Gap = { readonly from: Micros; readonly to: Micros; readonly cause: 
 
 /** Shorter ones are the network's doing and the timestamps'. */
 const AUDIO_GAP_US = 100_000;
+/** A sender of Opus that has nothing to say sends a packet every 400 ms (RFC 7587 section 3.1.3): that is no hole. */
+const SILENCE_US = 500_000;
 const VIDEO_GAP_US = 250_000;
 /** Pictures that come rarely (a screen that stands still) are no hole: it is one by this many usual distances. */
 const USUAL_DISTANCES = 3;
@@ -36,7 +38,8 @@ export class GapWatch {
     this.#last = Math.max(last ?? end, end);
     if (last === undefined) return undefined;
     const distance = f.time - last;
-    const usual = distance < this.#limit() || (this.#behindGap && !this.#audio && f.lostBefore === 0);
+    const usual =
+      distance < this.#limit(f.lostBefore > 0) || (this.#behindGap && !this.#audio && f.lostBefore === 0);
     this.#behindGap = !usual;
     if (usual) {
       if (!this.#audio) this.#learn(distance);
@@ -49,12 +52,12 @@ export class GapWatch {
   /** The hole between the last frame and the end, if there is one. */
   end(at: Micros): Gap | undefined {
     const last = this.#last;
-    if (last === undefined || at - last < Math.max(this.#limit(), VIDEO_GAP_US)) return undefined;
+    if (last === undefined || at - last < Math.max(this.#limit(false), VIDEO_GAP_US)) return undefined;
     return { from: micros(last), to: at, cause: "silence" };
   }
 
-  #limit(): number {
-    if (this.#audio) return AUDIO_GAP_US;
+  #limit(lost: boolean): number {
+    if (this.#audio) return lost ? AUDIO_GAP_US : SILENCE_US;
     return Math.max(VIDEO_GAP_US, USUAL_DISTANCES * (this.#distance ?? 0));
   }
 

@@ -322,10 +322,8 @@ export class RecordingGroup {
     if (track.number === undefined) return;
     if (frame.width !== undefined && frame.height !== undefined) this.#followSize(file, track, frame);
     if (track.filler) {
-      const end = track.filler.end;
       const duration = frame.duration ?? OPUS_SILENCE_US;
-      // Silence already stands where this packet came too late.
-      if (end !== undefined && frame.time + duration / 2 < end) return;
+      if (!track.filler.takes(frame.time, duration, frame.data.length)) return;
       this.#silence(file, track, track.filler.before(frame.time, duration));
     }
     const gap = track.gaps.frame(frame);

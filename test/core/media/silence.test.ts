@@ -51,3 +51,45 @@ test("silence goes on while nothing arrives and never passes the time given", ()
   expect(count).toBeGreaterThanOrEqual(1499);
   expect(count).toBeLessThanOrEqual(1501);
 });
+
+/** A sender of packets of 20 ms whose clock is off; the worst distance of a player that counts samples. */
+function drift(ppm: number, quiet: (n: number) => boolean) {
+  const f = new SilenceFiller();
+  f.start(ms(0));
+  let position = 0;
+  let worst = 0;
+  let [loud, silence, leftOut] = [0, 0, 0];
+  for (let n = 0; n < 180_000; n++) {
+    // Corrections come in steps.
+    const t = ms(Math.round((n * 20) / (1 + ppm * 1e-6) / 10) * 10);
+    const size = quiet(n) ? 12 : 120;
+    if (!f.takes(t, 20_000, size)) {
+      leftOut++;
+      if (size > 12) loud++;
+      continue;
+    }
+    const fill = f.before(t, 20_000).length;
+    silence += fill;
+    worst = Math.max(worst, Math.abs(position + 20 * fill - t / 1000));
+    position += 20 * (fill + 1);
+  }
+  return { worst, silence, leftOut, loud };
+}
+
+test("an hour on a fast clock leaves out what is too many, in pauses of speech", () => {
+  const r = drift(200, (n) => n % 500 < 40);
+  expect(r.worst).toBeLessThanOrEqual(40);
+  // 0.72 s.
+  expect(r.leftOut).toBeGreaterThanOrEqual(35);
+  expect(r.leftOut).toBeLessThanOrEqual(37);
+  expect(r.loud).toBe(0);
+  expect(drift(200, () => false)).toMatchObject({ leftOut: 35 });
+});
+
+test("an hour on a slow clock is completed with silence", () => {
+  const r = drift(-200, () => false);
+  expect(r.worst).toBeLessThanOrEqual(20);
+  expect(r.silence).toBeGreaterThanOrEqual(35);
+  expect(r.silence).toBeLessThanOrEqual(37);
+  expect(r.leftOut).toBe(0);
+});
