@@ -208,7 +208,7 @@ async function output(ffmpeg: string, command: CommandSpec, o: OutputOptions): P
     nice: true,
     signal: AbortSignal.any([o.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     patience: { eofMs: 0, interruptMs: 500 },
-    onOutput: (bytes) => parts.push(bytes),
+    onOutput: (bytes) => void void parts.push(bytes),
     ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
     ...(o.tiles ? { input: stillsOf(o.tiles) } : {}),
     ...(o.onLog ? { onLog: o.onLog } : {}),
@@ -220,7 +220,8 @@ async function* stillsOf(tiles: readonly SheetTile[]): AsyncIterable<Uint8Array>
   for (const { still } of tiles) yield still.pixels;
 }
 
-function upright(rotation: Rotation): string[] {
+/** Filters that turn a picture upright. `rotation`: clockwise. */
+export function upright(rotation: Rotation): string[] {
   if (rotation === 180) return ["hflip", "vflip"];
   if (rotation === 0) return [];
   return [rotation === 90 ? "transpose=clock" : "transpose=cclock"];

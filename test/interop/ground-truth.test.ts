@@ -226,7 +226,7 @@ for (const build of builds)
           options: ["-frames:v", "1", "-pix_fmt", "yuv420p", "-f", "rawvideo"],
           output: "stdout",
         },
-        onOutput: (bytes) => luma.push(...bytes.subarray(0, 1)),
+        onOutput: (bytes) => void luma.push(...bytes.subarray(0, 1)),
       });
       // Red is 63 in BT.709 and 82 in BT.601.
       expect(Math.abs((luma[0] ?? 0) - 82)).toBeLessThan(4);
