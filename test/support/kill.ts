@@ -53,6 +53,8 @@ const MAX_LOST_MS = 1000;
 /** How long a recording goes on after its media process was replaced, and one that is to end by itself lasts. */
 const AFTERWARDS_MS = 1500;
 const CONVERTED_SECONDS = 3;
+/** A media process without a supervisor is gone after this long. */
+const ORPHAN_MS = 4000;
 
 /** Records, kills, repairs, verifies, and reads back what there is. */
 export async function killRecording(plan: KillPlan): Promise<KillReport> {
@@ -151,7 +153,7 @@ function sentAt(sentLog: string, number: number | undefined, end: number): numbe
   const lines = readFileSync(sentLog, "utf8")
     .split("\n")
     .flatMap((line) => parsed(line) ?? []);
-  const line = lines.filter((l) => l.number === number && l.time < end + AFTERWARDS_MS).at(-1);
+  const line = lines.filter((l) => l.number === number && l.time < end + ORPHAN_MS).at(-1);
   return line?.time ?? Number.NEGATIVE_INFINITY;
 }
 

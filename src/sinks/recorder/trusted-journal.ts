@@ -2,6 +2,7 @@ import { lstatSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RoomtapError } from "../../core/fault.ts";
 import { JOURNAL_FILE, type JournalEntry, readJournal } from "./journal.ts";
+import type { AskedFormat } from "./output.ts";
 
 /** What a journal with entries that cannot be acted upon is called afterwards. */
 export const DISTRUSTED_FILE = "journal.distrusted.jsonl";
@@ -12,7 +13,9 @@ const MAX_NAME = 255;
 const MAX_DATE = 8.64e15;
 
 /** Containers that are asked for. */
-export const formats: ReadonlySet<string> = new Set(["auto", "webm", "mkv", "mp4", "ogg"]);
+export const formats: ReadonlySet<string> = new Set(
+  Object.keys({ auto: true, webm: true, mkv: true, mp4: true } satisfies Record<AskedFormat, true>),
+);
 
 /** What a field of an entry has to be, to be acted upon. */
 type Shape = "text" | "number" | "date" | "name" | "format" | "list" | "tracks" | "object";
