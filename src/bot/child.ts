@@ -53,7 +53,10 @@ process.on("message", (m: ToChild) => {
   else if (m.t === "pause") session?.pause?.();
   else if (m.t === "resume") session?.resume?.();
   else if (!session) {
-    session = m.job.job === "record" ? new RecordSession(m.job, report) : new PublishSession(m.job, report);
+    session =
+      m.job.job === "record"
+        ? new RecordSession(m.job, report, () => end(ExitCode.output))
+        : new PublishSession(m.job, report);
     const { job } = m;
     if (job.job === "record") directory = job.directory;
     void session.run().then((done) => {

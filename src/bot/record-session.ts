@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import type { RoomEvent, RoomSession } from "../core/room.ts";
 import type { Millis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
 import { Pump, sessionClock } from "../peer/pump.ts";
+import { makeDirectory } from "../sinks/directory.ts";
+import { diskError } from "../sinks/recorder/block-writer.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
 import { RtpDump, type RtpDumpOptions } from "../sinks/rtpdump/dump.ts";
 import { adapterFor } from "./adapters.ts";
@@ -21,6 +24,7 @@ const STATUS_MS = 1000;
 export class RecordSession {
   readonly #job: RecordJob;
   readonly #report: (m: FromChild) => void;
+  readonly #abandon: () => void;
   readonly #now = sessionClock();
   /** Unix milliseconds of the clock's zero. */
   readonly #start = Date.now();
@@ -41,9 +45,11 @@ export class RecordSession {
   #ended = false;
   #progress: number | undefined;
 
-  constructor(job: RecordJob, report: (m: FromChild) => void) {
+  /** `abandon`: ends the process at once; another one goes on in the session. */
+  constructor(job: RecordJob, report: (m: FromChild) => void, abandon: () => void) {
     this.#job = job;
     this.#report = report;
+    this.#abandon = abandon;
     this.#paused = job.paused === true;
   }
 
@@ -274,6 +280,7 @@ export class RecordSession {
     const now = this.#now();
     const recording = this.#recording;
     const disk = this.#disk;
+    if (recording && !this.#finishing) this.#keepDirectory();
     if (recording && !this.#finishing) void disk?.check(now, recording.diskUse(now));
     const zeroAt = recording?.zeroAt ?? this.#job.zeroAt;
     const running = this.#paused ? "paused" : recording?.started ? "recording" : "waiting";
@@ -295,6 +302,20 @@ export class RecordSession {
       ...(disk?.status === undefined ? {} : { disk: disk.status }),
       ...(this.#progress === undefined ? {} : { progress: this.#progress }),
     });
+  }
+
+  /** Somebody removed the session directory: what was in it is gone, but the call goes on. */
+  #keepDirectory(): void {
+    const { directory } = this.#job;
+    if (existsSync(directory)) return;
+    this.#notice("error", `${directory} was removed; what comes from now on is recorded in it anew`);
+    try {
+      makeDirectory(directory);
+    } catch (cause) {
+      this.#fail(diskError(directory, cause));
+      return;
+    }
+    this.#abandon();
   }
 
   #fail(error: RoomtapError): void {

@@ -191,11 +191,23 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
   o.control?.addEventListener("change", () => (o.control?.paused ? child.pause() : child.resume()));
   const done = await child.done;
   const manifest = await finish(directory, ffmpeg, o);
+  const lost = attemptsBefore(directory);
+  if (lost > 0)
+    o.onNotice?.({ level: "error", text: "what was recorded before the directory was removed is missing" });
   const failure =
     done.error && new RoomtapError(errorCode(done.error.code), done.error.message, hintOf(done.error));
   if (failure && manifest.files.length === 0) throw failure;
   if (failure) o.onNotice?.({ level: "error", text: failure.message });
-  return resultOf(directory, manifest, done.exit);
+  return resultOf(
+    directory,
+    manifest,
+    done.exit === ExitCode.ok && lost > 0 ? ExitCode.incomplete : done.exit,
+  );
+}
+
+/** Attempts of which the journal knows nothing any more. */
+function attemptsBefore(directory: string): number {
+  return readJournal(directory).find((e) => e.t === "session")?.attempt ?? 0;
 }
 
 /** Completes what a killed child left behind and writes the manifest. */
