@@ -208,7 +208,7 @@ async function output(ffmpeg: string, command: CommandSpec, o: OutputOptions): P
     nice: true,
     signal: AbortSignal.any([o.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     patience: { eofMs: 0, interruptMs: 500 },
-    onOutput: (bytes) => void void parts.push(bytes),
+    onOutput: (bytes) => void parts.push(bytes),
     ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
     ...(o.tiles ? { input: stillsOf(o.tiles) } : {}),
     ...(o.onLog ? { onLog: o.onLog } : {}),
