@@ -131,7 +131,8 @@ async function judge(
   // A recording that had ended loses nothing by a kill: what counts is whether its end is there.
   const end = plan.moment === "conversion" ? zero + CONVERTED_SECONDS * 1000 : killedAt;
   const { sentLog } = plan;
-  const lastPicture = sentLog !== undefined && v ? sentAt(sentLog, v.numbers.at(-1), end) : begin;
+  const shown = v?.numbers.at(-1);
+  const lastPicture = sentLog !== undefined && shown !== undefined ? sentAt(sentLog, shown, end) : begin;
   return {
     victim: plan.victim,
     moment: plan.moment,
@@ -149,7 +150,7 @@ async function judge(
 }
 
 /** When the picture of this number was sent last, not long after `end`. */
-function sentAt(sentLog: string, number: number | undefined, end: number): number {
+function sentAt(sentLog: string, number: number, end: number): number {
   const lines = readFileSync(sentLog, "utf8")
     .split("\n")
     .flatMap((line) => parsed(line) ?? []);
