@@ -18,8 +18,9 @@ export type FuzzResult = {
 export type FuzzOptions = {
   readonly seed: number;
   readonly inputs: number;
-  /** Stops earlier than after `inputs`, when this much time has passed. */
+  /** Stops earlier than after `inputs`, when this much time has passed, but not before `atLeast` of them. */
   readonly milliseconds?: number;
+  readonly atLeast?: number;
   /** Milliseconds from any origin. */
   readonly now: () => number;
   /** Collects garbage and tells the octets that remain. */
@@ -47,7 +48,8 @@ export function fuzz(target: FuzzTarget, o: FuzzOptions): FuzzResult {
       const to = o.now();
       slowestMs = Math.max(slowestMs, to - from);
       if (inputs % STEP === 0) o.onProgress?.(inputs);
-      if (o.milliseconds !== undefined && to - start >= o.milliseconds) break;
+      const late = o.milliseconds !== undefined && to - start >= o.milliseconds;
+      if (late && inputs >= (o.atLeast ?? 0)) break;
       if (before === undefined && inputs >= o.inputs / 10) before = o.collect?.();
     }
   } catch (error) {
