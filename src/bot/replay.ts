@@ -7,12 +7,11 @@ import { seededRandom } from "../core/random.ts";
 import { type Millis, millis } from "../core/time.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import type { LinkStatistics } from "../peer/host.ts";
-import { readJournal } from "../sinks/recorder/journal.ts";
-import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
 import { LossyPath } from "../sinks/rtpdump/lossy-path.ts";
 import { DumpPlayer, type Played } from "../sinks/rtpdump/player.ts";
 import { type LoadedTable, readDumpTable } from "../sinks/rtpdump/read-table.ts";
 import type { TimedEvent } from "../sinks/rtpdump/table.ts";
+import { finishSession } from "./finish-session.ts";
 import type { OutputFormat } from "./job.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
 import { type RecordResult, resultOf } from "./record.ts";
@@ -158,7 +157,7 @@ class Replay {
     } finally {
       this.#recording.close();
     }
-    return this.#result();
+    return await this.#result(skip);
   }
 
   /** Does what is due first: a deadline, a repair that arrives, or what comes next in the dump. */
@@ -278,9 +277,17 @@ class Replay {
     if (this.#failure) throw this.#failure;
   }
 
-  #result(): ReplayResult {
-    const manifest = manifestOf(readJournal(this.#directory));
-    writeManifest(this.#directory, manifest);
+  async #result(skip: AbortSignal): Promise<ReplayResult> {
+    let failure: Error | undefined;
+    const manifest = await finishSession(this.#directory, {
+      // The recording has its pictures.
+      ffmpeg: "",
+      skip,
+      onFailure: (error) => {
+        failure ??= error;
+      },
+    });
+    if (failure) throw failure;
     const { damaged, packets } = this.#player;
     if (this.#failure) this.#notice(this.#failure.message);
     if (damaged) this.#notice("the dump is damaged: a part of its packets could not be read");

@@ -85,7 +85,7 @@ describe("what our own publisher sent", () => {
     await publish("own", ["--name", "Truth"]);
     const dump = join(folder, "own", "call.rtpdump");
     const recording = new Recording(rooms.room("own"), join(folder, "own-live"), [
-      ...["--duration", "10s", "--dump-rtp", dump, "--token", TOKEN],
+      ...["--duration", "10s", "--segment", "4s", "--no-pictures", "--dump-rtp", dump, "--token", TOKEN],
     ]);
     const recorded = await recording.ended();
     expect(recorded.code).toBe(0);
@@ -113,7 +113,7 @@ describe("what our own publisher sent", () => {
     await publish("mp4", ["--video", "h264"]);
     const dump = join(folder, "mp4.rtpdump");
     const recorded = await new Recording(rooms.room("mp4"), join(folder, "mp4-live"), [
-      ...["--duration", "5s", "--format", "mp4", "--dump-rtp", dump],
+      ...["--duration", "5s", "--format", "mp4", "--no-pictures", "--dump-rtp", dump],
     ]).ended();
     expect(recorded.code).toBe(0);
     const again = await replayed(dump);
@@ -124,7 +124,11 @@ describe("what our own publisher sent", () => {
   it("is replayed from what a killed media process left, each attempt from its own dump", async () => {
     await publish("killed");
     const dump = join(folder, "killed.rtpdump");
-    const recording = new Recording(rooms.room("killed"), join(folder, "killed-live"), ["--dump-rtp", dump]);
+    const recording = new Recording(rooms.room("killed"), join(folder, "killed-live"), [
+      "--no-pictures",
+      "--dump-rtp",
+      dump,
+    ]);
     await recording.fileOpened(1);
     await recording.sessionTime(4000);
     process.kill(await recording.mediaProcess(), "SIGKILL");
@@ -163,7 +167,7 @@ describeWith("what browsers sent", [findChromium()], () => {
     const ann = await enter("Ann", "vp8");
     const dump = join(folder, "people.rtpdump");
     const recording = new Recording(rooms.room("people"), join(folder, "people-live"), [
-      ...["--duration", "14s", "--dump-rtp", dump],
+      ...["--duration", "14s", "--no-pictures", "--dump-rtp", dump],
     ]);
     await recording.fileOpened(1);
     const second = await enter("Ann", "h264");
