@@ -3,6 +3,7 @@ import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { recordCommand } from "./commands/record.ts";
+import { renderCommand } from "./commands/render.ts";
 import { repairCommand } from "./commands/repair.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -59,6 +60,7 @@ Each command has its own help: roomtap record --help`,
     serveCommand(context),
     recordCommand(context),
     replayCommand(context),
+    renderCommand(context),
     repairCommand(context),
     verifyCommand(context),
     publishCommand(context),

@@ -69,6 +69,7 @@ export async function runFfmpeg(o: RunOptions): Promise<void> {
     aborted = true;
     const eofMs = o.input ? (o.patience?.eofMs ?? EOF_MS) : 0;
     feeding?.stop();
+    child.stdout?.resume();
     timers.push(setTimeout(() => child.kill("SIGINT"), eofMs));
     timers.push(setTimeout(() => child.kill("SIGKILL"), eofMs + (o.patience?.interruptMs ?? INTERRUPT_MS)));
   };
@@ -112,7 +113,7 @@ function listen(child: ChildProcess, o: RunOptions): { complaint: string | undef
   };
   readLines(child.stderr, take);
   const { onOutput, onProgress } = o;
-  if (onOutput) takeOutput(child.stdout, onOutput);
+  if (onOutput) takeOutput(child.stdout, onOutput, o.signal);
   const pipe = child.stdio[3];
   if (onProgress && pipe instanceof Readable) {
     readLines(pipe, (line) => {
@@ -123,10 +124,15 @@ function listen(child: ChildProcess, o: RunOptions): { complaint: string | undef
   return said;
 }
 
-function takeOutput(stdout: Readable | null, take: NonNullable<RunOptions["onOutput"]>): void {
+function takeOutput(
+  stdout: Readable | null,
+  take: NonNullable<RunOptions["onOutput"]>,
+  signal: AbortSignal | undefined,
+): void {
   stdout?.on("data", (bytes: Uint8Array) => {
     const wait = take(bytes);
-    if (!wait) return;
+    // A process that is being stopped ends when all that it wrote was read.
+    if (!wait || signal?.aborted) return;
     stdout.pause();
     void wait.then(() => stdout.resume());
   });
