@@ -33,7 +33,9 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 /** Media files by name with their hashes, and what the journal amounts to. */
 function outcome(directory: string) {
   const names = readdirSync(directory).filter((name) => /\.(webm|mkv)$/.test(name));
-  const { statistics: _, tracks: _tracks, ...manifest } = manifestOf(readJournal(directory));
+  // The virtual session ends with its files: it has no checksums, and the test hashes them itself.
+  const journal = readJournal(directory).filter((e) => e.t !== "checksum");
+  const { statistics: _, tracks: _tracks, ...manifest } = manifestOf(journal);
   const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(directory, name))]));
   const hash = (b: Buffer) => createHash("sha256").update(b).digest("hex");
   return { files, manifest, hashes: Object.entries(files).map(([name, b]) => `${name} ${hash(b)}`) };
