@@ -131,8 +131,9 @@ async function judge(
   // A recording that had ended loses nothing by a kill: what counts is whether its end is there.
   const end = plan.moment === "conversion" ? zero + CONVERTED_SECONDS * 1000 : killedAt;
   const { sentLog } = plan;
-  const shown = v?.numbers.at(-1);
-  const lastPicture = sentLog !== undefined && shown !== undefined ? sentAt(sentLog, shown, end) : begin;
+  const numbers = v?.numbers ?? [];
+  const lastPicture =
+    sentLog === undefined || numbers.length === 0 ? begin : sentAt(sentLog, numbers, begin, end);
   return {
     victim: plan.victim,
     moment: plan.moment,
@@ -149,19 +150,31 @@ async function judge(
   };
 }
 
-/** When the picture of this number was sent last, not long after `end`. */
-function sentAt(sentLog: string, number: number, end: number): number {
+/**
+ * When the last of these pictures was sent. Everyone in the room gets the clip from when they came: ours is the
+ * stream whose first picture was sent nearest to the file's beginning.
+ */
+function sentAt(
+  sentLog: string,
+  numbers: readonly (number | undefined)[],
+  begin: number,
+  end: number,
+): number {
   const lines = readFileSync(sentLog, "utf8")
     .split("\n")
     .flatMap((line) => parsed(line) ?? []);
-  const line = lines.filter((l) => l.number === number && l.time < end + ORPHAN_MS).at(-1);
-  return line?.time ?? Number.NEGATIVE_INFINITY;
+  const off = (l: SentLine) => Math.abs(l.time - begin);
+  const [first] = lines.filter((l) => l.number === numbers[0]).sort((x, y) => off(x) - off(y));
+  const sent = lines.filter((l) => l.peer === first?.peer && l.number === numbers.at(-1));
+  return sent.filter((l) => l.time < end + ORPHAN_MS).at(-1)?.time ?? Number.NEGATIVE_INFINITY;
 }
 
+type SentLine = { readonly number: number; readonly time: number; readonly peer: string };
+
 /** A line of the log; the one that is being written right now does not count. */
-function parsed(line: string): { number: number; time: number } | undefined {
+function parsed(line: string): SentLine | undefined {
   try {
-    return JSON.parse(line) as { number: number; time: number };
+    return JSON.parse(line) as SentLine;
   } catch {
     return undefined;
   }
