@@ -10,6 +10,8 @@ const PATIENCE_US = 10_000_000;
 /** A track counts as live for this long after its last frame. */
 const LIVE_US = 2_000_000;
 const REQUEST_US = 1_000_000;
+/** Browsers send keyframes when they are asked only: players can go to no other place. */
+const SEEK_US = 60_000_000;
 
 /** What a part needs. */
 export type PartOptions = {
@@ -39,6 +41,8 @@ export class RecordedPart {
   readonly #tracks = new Map<string, GroupTrack>();
   /** When a track's last frame was. */
   readonly #lastFrame = new Map<string, Micros>();
+  /** When a track's last keyframe was, or was asked for. */
+  readonly #lastKeyframe = new Map<string, Micros>();
   /** Files whose last frames may still come, and the one being written. */
   #segments: Segment[] = [];
   #current: Segment;
@@ -92,6 +96,7 @@ export class RecordedPart {
       if (frame.keyframe) segment.cuts.set(id, frame.time);
       else this.#request(id, frame.time);
     }
+    if (track.kind === "video") this.#keepSeekable(id, frame);
     this.#segmentOf(id, frame).group.frame(id, frame);
   }
 
@@ -112,6 +117,15 @@ export class RecordedPart {
   /** Ends all files. `until`: sound is brought up to there. */
   end(until: Micros | undefined): void {
     for (const s of this.#segments.splice(0)) this.#o.close(s.group, s === this.#current ? until : undefined);
+  }
+
+  #keepSeekable(id: string, frame: Frame): void {
+    const last = this.#lastKeyframe.get(id);
+    if (frame.keyframe || last === undefined) this.#lastKeyframe.set(id, frame.time);
+    else if (frame.time - last >= SEEK_US) {
+      this.#lastKeyframe.set(id, frame.time);
+      this.#o.requestKeyframe(id);
+    }
   }
 
   /** The file that a frame belongs into. */

@@ -300,6 +300,14 @@ test("sound that changes its codec takes the picture along at the next keyframe"
   expect(times(s, "Alice-2.mkv", 1)).toEqual(Array.from({ length: 75 }, (_, i) => 500 + 40 * i));
 });
 
+test("a picture without keyframes is asked for one every minute, so that players can find their way", async () => {
+  const s = session();
+  const cam = s.add("cam");
+  for (let t = 0; t < 190_000; t += 40) s.recorder.frame(cam, pictureAt(t, t === 0 ? [640, 360] : undefined));
+  await s.finish();
+  expect(s.wanted).toEqual([cam, cam, cam]);
+});
+
 test("with a file for each track, nobody shares one", async () => {
   const s = session({ policy: { ...defaultPolicy, layout: "tracks" } });
   s.feed(s.add("mic"), s.add("cam"), 0, 2000);
