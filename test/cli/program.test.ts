@@ -25,7 +25,7 @@ async function run(...args: string[]) {
   return { code, stdout: out.stdout.join("\n"), stderr: out.stderr };
 }
 
-const commands = ["serve", "record", "publish", "demo"];
+const commands = ["serve", "record", "publish", "demo", "replay", "verify", "repair", "render"];
 const room = "ws://127.0.0.1:1/demo";
 
 describe("help", () => {
