@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
@@ -94,6 +94,11 @@ export async function createRoomServer(o: RoomServerOptions = {}): Promise<RoomS
   return server;
 }
 
+/** 96 bits: long enough that nobody finds a second key for an id. */
+function peerId(room: string, key: string): string {
+  return createHash("sha256").update(`${room}\n${key}`).digest("hex").slice(0, 24);
+}
+
 class RunningServer implements RoomServer {
   readonly #http: Server;
   readonly #o: RoomServerOptions;
@@ -125,7 +130,7 @@ class RunningServer implements RoomServer {
       maxPeers: o.maxPeers ?? 50,
       maxRooms: o.maxRooms ?? 1000,
       graceMs: o.graceMs ?? 15_000,
-      peerId: () => randomBytes(8).toString("hex"),
+      peerId,
       secret: () => randomBytes(24).toString("base64url"),
       admit: tokenCheck(o.token),
       ice: o.ice ?? (() => ({ servers: [], ttl: 86_400 })),

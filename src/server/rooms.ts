@@ -41,8 +41,8 @@ export type RoomsOptions = {
   readonly maxRooms: number;
   /** Milliseconds for which a peer whose connection broke may come back before the others hear of it. */
   readonly graceMs: number;
-  /** An unguessable peer id. */
-  readonly peerId: () => string;
+  /** The peer id of whoever holds this key in this room: a one-way function, so that nobody can claim another's. */
+  readonly peerId: (room: string, key: string) => string;
   /** An unguessable secret, at least 128 bits. */
   readonly secret: () => string;
   readonly admit: (token: string | undefined) => boolean;
@@ -54,11 +54,16 @@ export type RoomsOptions = {
 const MAX_HELD_SIGNALS = 256;
 const MAX_HELD_CHARS = 2 * 1024 * 1024;
 
+/** Between the two parts of a rejoin token: the key of the seat, and what is new every time. */
+const KEY_END = ".";
+
 type Seat = {
   readonly id: string;
   readonly name: string;
   readonly recorder: boolean;
   readonly room: Room;
+  /** What the id is made of, known to the peer as the first part of its rejoin tokens. */
+  readonly key: string;
   muted: Muted | undefined;
   rejoin: string;
   /** Undefined while away. */
@@ -165,8 +170,10 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
       return;
     }
     this.#rooms.set(room.name, room);
+    const { id, key } = this.#identity(room, m.rejoin);
     const seat: Seat = {
-      id: this.#o.peerId(),
+      id,
+      key,
       name: m.name || "Guest",
       recorder: m.caps.recorder,
       room,
@@ -182,6 +189,20 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
     this.#welcome(seat, from);
     this.#tellOthers(seat, { t: "peer-joined", peer: info(seat) });
     this.#log(seat, "joined");
+  }
+
+  /**
+   * Who comes with a token of a seat that is not known any more, because it was given up or this server has started
+   * since, has the id that it had: peers that kept their connection to it recognise it.
+   */
+  #identity(room: Room, rejoin: string | undefined): { id: string; key: string } {
+    const known = rejoin?.split(KEY_END, 1)[0];
+    if (known) {
+      const id = this.#o.peerId(room.name, known);
+      if (!room.seats.has(id)) return { id, key: known };
+    }
+    const key = this.#o.secret();
+    return { id: this.#o.peerId(room.name, key), key };
   }
 
   /** Gives a seat back to the holder of its rejoin token; an older connection of the seat is closed. */
@@ -203,7 +224,7 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
 
   #welcome(seat: Seat, to: ConnectionId): void {
     this.#byRejoin.delete(seat.rejoin);
-    seat.rejoin = this.#o.secret();
+    seat.rejoin = `${seat.key}${KEY_END}${this.#o.secret()}`;
     this.#byRejoin.set(seat.rejoin, seat);
     const peers = [...seat.room.seats.values()].filter((other) => other !== seat).map(info);
     const { servers, ttl } = this.#o.ice(seat.id);

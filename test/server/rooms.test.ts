@@ -12,7 +12,7 @@ function makeRooms(o: Partial<RoomsOptions> = {}): Rooms {
     maxPeers: 3,
     maxRooms: 2,
     graceMs: 1000,
-    peerId: () => `peer${++serial}`,
+    peerId: (room, key) => `id of ${key} in ${room}`,
     secret: () => `secret${++serial}`,
     admit: () => true,
     ice: () => ({ servers: [{ urls: ["stun:h"] }], ttl: 60 }),
@@ -159,7 +159,9 @@ describe("leaving", () => {
       { t: "close", to: 1, code: 4001, why: "kicked" },
       { t: "send", to: 2, message: { t: "peer-left", reason: "kicked" } },
     ]);
-    expect(join(3, { rejoin: a.rejoin }).id).not.toBe(a.id);
+    // Whoever comes back all the same is a newcomer under the old id.
+    const again = join(3, { rejoin: a.rejoin });
+    expect(again.out).toMatchObject([{ to: 3 }, { to: 2, message: { t: "peer-joined", peer: { id: a.id } } }]);
   });
 });
 
@@ -180,13 +182,41 @@ describe("coming back", () => {
     ]);
   });
 
-  it("tells the others when the grace is over, and then the token is worth nothing", () => {
+  it("tells the others when the grace is over, and again when the peer comes, with the id it had", () => {
     const a = join(1);
     join(2);
     gone(1, false);
     now = millis(1000);
     expect(drain()).toMatchObject([{ to: 2, message: { t: "peer-left", reason: "lost" } }]);
-    expect(join(3, { rejoin: a.rejoin }).id).not.toBe(a.id);
+    const again = join(3, { rejoin: a.rejoin, name: "other name" });
+    expect(again.out).toMatchObject([
+      { to: 3 },
+      { to: 2, message: { t: "peer-joined", peer: { id: a.id, name: "other name" } } },
+    ]);
+    expect(again.rejoin).not.toBe(a.rejoin);
+  });
+
+  it("gives everybody the id they had, at a server that has just started", () => {
+    const [a, b] = [join(1), join(2)];
+    serial = 100;
+    rooms = makeRooms();
+    expect(join(1, { rejoin: b.rejoin }).id).toBe(b.id);
+    const first = join(2, { rejoin: a.rejoin });
+    expect([first.id, first.peers]).toMatchObject([a.id, [{ id: b.id }]]);
+    // An id that is taken is not given twice, and a seat not to an old token.
+    const second = join(3, { rejoin: a.rejoin });
+    expect([a.id, b.id]).not.toContain(second.id);
+    expect(rooms.peerCount).toBe(3);
+  });
+
+  it("knows nobody by what only looks like a token", () => {
+    const a = join(1);
+    for (const rejoin of [a.id, ".", `.${a.rejoin}`, "x"]) {
+      const other = join(2, { rejoin });
+      expect([other.id, other.peers]).not.toContain(a.id);
+      expect(other.peers).toHaveLength(1);
+      gone(2, true);
+    }
   });
 
   it("takes each token once", () => {

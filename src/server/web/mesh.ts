@@ -25,12 +25,17 @@ export type MeshOptions = {
   view: MeshView;
 };
 
+/** A server that has just started knows nobody: those who are missing have this long to come back as well. */
+const RETURN_MS = 20_000;
+
 /** A room as this page sees it: one connection to every other peer. */
 export class Mesh {
   readonly #o: MeshOptions;
   readonly #local: Map<Source, LocalTrack>;
   readonly #signalling: Signalling;
   readonly #peers = new Map<string, { peer: Peer; link: PeerLink }>();
+  /** Peers whose media goes on though the server does not know them, by id: timers of their removal. */
+  readonly #missing = new Map<string, number>();
   #self = "";
   #ice: RTCIceServer[] = [];
   #muted: Muted;
@@ -81,7 +86,11 @@ export class Mesh {
     if (!resumed) this.#forgetAll();
     this.#self = welcome.you;
     const present = new Set(welcome.peers.map((peer) => peer.id));
-    for (const { peer } of [...this.#peers.values()]) if (!present.has(peer.id)) this.#remove(peer);
+    for (const { peer, link } of [...this.#peers.values()]) {
+      if (present.has(peer.id)) this.#found(peer.id);
+      else if (link.pc?.connectionState === "connected") this.#miss(peer);
+      else this.#remove(peer);
+    }
     this.#o.view.joined(resumed);
     for (const peer of welcome.peers) {
       if (!this.#peers.has(peer.id)) this.#add(peer).connect();
@@ -93,7 +102,9 @@ export class Mesh {
   #hear(message: Exclude<ServerMessage, Welcome>): void {
     switch (message.t) {
       case "peer-joined":
-        this.#add(message.peer);
+        // The same id again is the same person at a server that has just started: the link went on.
+        this.#found(message.peer.id);
+        if (!this.#peers.has(message.peer.id)) this.#add(message.peer);
         break;
       case "peer-left":
         this.#remove(message.peer);
@@ -122,7 +133,21 @@ export class Mesh {
     return link;
   }
 
+  #miss(peer: Peer): void {
+    if (this.#missing.has(peer.id)) return;
+    this.#missing.set(
+      peer.id,
+      window.setTimeout(() => this.#remove(peer), RETURN_MS),
+    );
+  }
+
+  #found(id: string): void {
+    window.clearTimeout(this.#missing.get(id));
+    this.#missing.delete(id);
+  }
+
   #remove(peer: Peer): void {
+    this.#found(peer.id);
     const known = this.#peers.get(peer.id);
     if (!known) return;
     this.#peers.delete(peer.id);

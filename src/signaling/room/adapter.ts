@@ -15,6 +15,9 @@ import { MeshPeer } from "./mesh-peer.ts";
 import type { ServerMessage, WelcomeMessage } from "./messages.ts";
 import { parseRoomTarget } from "./target.ts";
 
+/** A server that has just started knows nobody: those who are missing have this long to come back as well. */
+const RETURN_MS = 20_000;
+
 /** Rooms of Roomtap's own server: a mesh of peers, signalled over one WebSocket. */
 export function roomAdapter(random: () => number = Math.random): RoomAdapter {
   return {
@@ -35,6 +38,9 @@ class MeshSession implements RoomSession {
   readonly #client: RoomClient;
   readonly #plan: LinkPlan;
   readonly #peers = new Map<string, { info: Peer; mesh: MeshPeer | undefined }>();
+  /** Peers whose media goes on though the server does not know them; they are given up at the end of the time. */
+  readonly #missing = new Map<string, NodeJS.Timeout>();
+  #signalling = true;
   #self = "";
   #ice: readonly IceServer[] = [];
   #left: Promise<void> | undefined;
@@ -62,6 +68,7 @@ class MeshSession implements RoomSession {
 
   leave(): Promise<void> {
     this.#left ??= (async () => {
+      this.#forgetMissing();
       for (const { mesh } of this.#peers.values()) mesh?.close(true);
       await this.#client.leave();
       this.events.push({ t: "ended", reason: "left" });
@@ -84,14 +91,17 @@ class MeshSession implements RoomSession {
         this.#host.fault("signal-malformed");
         break;
       case "lost":
+        this.#signalling = false;
         this.events.push({ t: "signalling", op: "lost", detail: e.detail });
         break;
       case "rejoined":
+        this.#signalling = true;
         this.events.push({ t: "signalling", op: "restored" });
         if (!e.resumed) for (const id of [...this.#peers.keys()]) this.#removePeer(id);
         this.#enter(e.welcome);
         break;
       case "ended":
+        this.#forgetMissing();
         for (const { mesh } of this.#peers.values()) mesh?.close(false);
         this.events.push({ t: "ended", reason: e.reason, error: e.error });
         this.events.end();
@@ -103,16 +113,41 @@ class MeshSession implements RoomSession {
     this.#self = w.you;
     this.#ice = w.ice;
     const present = new Set(w.peers.map((p) => p.id));
-    for (const id of [...this.#peers.keys()]) if (!present.has(id)) this.#removePeer(id);
-    for (const peer of w.peers) {
-      if (!this.#peers.has(peer.id)) this.#addPeer(peer)?.connect();
+    for (const [id, { mesh }] of [...this.#peers]) {
+      if (present.has(id)) this.#found(id);
+      else if (mesh?.connected) this.#miss(id);
+      else this.#removePeer(id);
     }
+    for (const peer of w.peers) {
+      const known = this.#peers.get(peer.id);
+      if (known) known.mesh?.revive();
+      else this.#addPeer(peer)?.connect();
+    }
+  }
+
+  /** The server does not know a peer that we have a connection with. */
+  #miss(id: string): void {
+    if (this.#missing.has(id)) return;
+    this.#missing.set(
+      id,
+      setTimeout(() => this.#removePeer(id), RETURN_MS),
+    );
+  }
+
+  #found(id: string): void {
+    clearTimeout(this.#missing.get(id));
+    this.#missing.delete(id);
+  }
+
+  #forgetMissing(): void {
+    for (const id of [...this.#missing.keys()]) this.#found(id);
   }
 
   #onMessage(m: Exclude<ServerMessage, WelcomeMessage>): void {
     switch (m.t) {
       case "peer-joined":
         // The same id again is the same person with a new socket: its connections went on.
+        this.#found(m.peer.id);
         if (!this.#peers.has(m.peer.id)) this.#addPeer(m.peer);
         break;
       case "peer-left":
@@ -141,6 +176,7 @@ class MeshSession implements RoomSession {
           iceServers: () => this.#ice,
           random: this.#random,
           send: (data) => this.#client.send({ t: "signal", to: info.id, data }),
+          signalling: () => this.#signalling,
           emit: (event) => this.events.push(event),
         });
     this.#peers.set(info.id, { info, mesh });
@@ -152,6 +188,7 @@ class MeshSession implements RoomSession {
     const peer = this.#peers.get(id);
     if (!peer) return;
     this.#peers.delete(id);
+    this.#found(id);
     peer.mesh?.close(false);
     this.events.push({ t: "peer", op: "leave", peer: peer.info });
   }

@@ -14,9 +14,11 @@ import {
 import type { RoomTarget } from "./target.ts";
 
 const HANDSHAKE_MS = 10_000;
+/** An attempt to come back that hangs is made anew: TCP waits longer and longer before it tries again. */
+const REJOIN_MS = 3000;
 /** The server answers pings; a line silent for longer than this is dead. */
-const PING_MS = 10_000;
-const SILENCE_MS = 25_000;
+const PING_MS = 5000;
+const SILENCE_MS = 12_000;
 /** Signalling that does not come back within this time ends the session. */
 const GIVE_UP_MS = 300_000;
 /** A connection that held for this long was a good one: after it, the first retry is quick again. */
@@ -28,7 +30,7 @@ const MAX_HELD = 256;
 export type ClientEvent =
   | { readonly t: "joined"; readonly welcome: WelcomeMessage }
   | { readonly t: "message"; readonly message: Exclude<ServerMessage, WelcomeMessage> }
-  /** Joined again; `resumed`: with the same id, so that peers kept their connections. */
+  /** Joined again; `resumed`: with the same id, so that peers know us. They may not all be back yet. */
   | { readonly t: "rejoined"; readonly welcome: WelcomeMessage; readonly resumed: boolean }
   | { readonly t: "lost"; readonly detail: string }
   | { readonly t: "malformed" }
@@ -124,13 +126,14 @@ export class RoomClient {
       let refusal: { code: string; message: string } | undefined;
       let welcomed = false;
       let failure: RoomtapError | undefined;
+      const patience = this.#you === "" ? HANDSHAKE_MS : REJOIN_MS;
       const socket = new WebSocket(target.socketUrl, {
-        handshakeTimeout: HANDSHAKE_MS,
+        handshakeTimeout: patience,
         maxPayload: limits.serverMessage,
         ...(this.#o.insecure ? { rejectUnauthorized: false } : {}),
       });
       this.#socket = socket;
-      const welcomeTimer = setTimeout(() => socket.terminate(), HANDSHAKE_MS);
+      const welcomeTimer = setTimeout(() => socket.terminate(), patience);
       socket.on("open", () => {
         this.#write({
           t: "join",

@@ -22,6 +22,13 @@ import {
 
 /** A connection that is not up after this time is given up and made anew. */
 const SETUP_MS = 15_000;
+/**
+ * Where one was up before, in less than a quarter of it, this is enough: checks on a path that is cut come more and
+ * more rarely, and a new attempt finds out sooner that it is whole again.
+ */
+const SETUP_AGAIN_MS = 4000;
+/** After so many attempts in a row the path may have become another, slower one. */
+const QUICK_ATTEMPTS = 10;
 /** The side that did not offer waits this much longer before it takes the retry into its own hands. */
 const ANSWERER_PATIENCE_MS = 5000;
 
@@ -37,6 +44,8 @@ export type MeshPeerOptions = {
   readonly iceServers: () => readonly IceServer[];
   readonly random: () => number;
   readonly send: (data: SignalData) => void;
+  /** What is sent now reaches the server. */
+  readonly signalling: () => boolean;
   readonly emit: (event: RoomEvent) => void;
 };
 
@@ -57,17 +66,32 @@ export class MeshPeer {
   /** Our offer has its answer, though it is not applied yet: an offer that follows on it collides with nothing. */
   #settingAnswer = false;
   #closed = false;
+  /** The peer said good-bye to the connection: it makes the next one, if any. */
+  #parted = false;
+  #openedAt = 0;
+  /** How long the last connection took. */
+  #tookMs: number | undefined;
   #retry: NodeJS.Timeout | undefined;
   #setup: NodeJS.Timeout | undefined;
 
   constructor(o: MeshPeerOptions) {
     this.#o = o;
     this.#polite = isPolite(o.self, o.peer.id);
-    this.#backoff = new Backoff({ baseMs: 300, capMs: 5000, random: o.random });
+    this.#backoff = new Backoff({ baseMs: 300, capMs: 2000, random: o.random });
   }
 
   get peer(): Peer {
     return this.#o.peer;
+  }
+
+  /** Media can flow. */
+  get connected(): boolean {
+    return this.#link?.state === "connected";
+  }
+
+  /** The signalling is back: a connection that waits to be made is made now. */
+  revive(): void {
+    if (!this.#link && !this.#closed && !this.#parted) this.connect();
   }
 
   /** Offers a new connection. */
@@ -112,6 +136,8 @@ export class MeshPeer {
   #open(name: string, offered: boolean): Link {
     this.#drop();
     this.#offered = offered;
+    this.#parted = false;
+    this.#openedAt = performance.now();
     const link = this.#o.host.link({ peerId: this.#o.peer.id, iceServers: this.#o.iceServers() });
     this.#link = link;
     this.#name = name;
@@ -132,7 +158,8 @@ export class MeshPeer {
       if (state === "connected") this.#up();
       else if (state === "failed") this.#down("the connection was lost");
     });
-    this.#setup = setTimeout(() => this.#down("no connection within 15 s"), SETUP_MS);
+    const patience = this.#patience();
+    this.#setup = setTimeout(() => this.#down(`no connection within ${patience / 1000} s`), patience);
     return link;
   }
 
@@ -212,8 +239,13 @@ export class MeshPeer {
 
   #onBye(data: ByeSignal): void {
     if (!this.#current(data)) return;
-    clearTimeout(this.#retry);
     this.#drop();
+    this.#parted = true;
+  }
+
+  #patience(): number {
+    const quick = this.#tookMs !== undefined && this.#tookMs < SETUP_AGAIN_MS / 4;
+    return quick && this.#backoff.attempt <= QUICK_ATTEMPTS ? SETUP_AGAIN_MS : SETUP_MS;
   }
 
   #current(data: SignalData): boolean {
@@ -263,6 +295,7 @@ export class MeshPeer {
   #up(): void {
     clearTimeout(this.#setup);
     this.#backoff.reset();
+    this.#tookMs = performance.now() - this.#openedAt;
     this.#o.emit({ t: "link", op: "up", peerId: this.#o.peer.id });
   }
 
@@ -277,7 +310,8 @@ export class MeshPeer {
     word.unref();
     const wait = this.#backoff.next() + (offered ? 0 : ANSWERER_PATIENCE_MS);
     this.#retry = setTimeout(() => {
-      if (!this.#link && !this.#closed) this.connect();
+      // Offers that pile up while nobody hears them are of no use: `revive` makes one that is.
+      if (!this.#link && !this.#closed && this.#o.signalling()) this.connect();
     }, wait);
   }
 

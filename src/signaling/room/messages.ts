@@ -114,7 +114,10 @@ export type JoinMessage = {
   /** Cleaned; empty when the client gave nothing readable. */
   readonly name: string;
   readonly token?: string;
-  /** From the last `welcome`: take the old seat back. A token that does not fit makes this a fresh join. */
+  /**
+   * From the last `welcome`: take the old seat back. Where that is not known any more, or never was to a server that
+   * has started since, this is a fresh join under the old id.
+   */
   readonly rejoin?: string;
   readonly caps: Capabilities;
 };
@@ -134,7 +137,7 @@ export type WelcomeMessage = {
   readonly ice: readonly IceServer[];
   /** Seconds for which new connections may use `ice`. */
   readonly ttl: number;
-  /** Single-use secret for `join.rejoin`. */
+  /** Single-use secret for `join.rejoin`; who has it has the id. */
   readonly rejoin: string;
 };
 
