@@ -161,7 +161,10 @@ describe("leaving", () => {
     ]);
     // Whoever comes back all the same is a newcomer under the old id.
     const again = join(3, { rejoin: a.rejoin });
-    expect(again.out).toMatchObject([{ to: 3 }, { to: 2, message: { t: "peer-joined", peer: { id: a.id } } }]);
+    expect(again.out).toMatchObject([
+      { to: 3 },
+      { to: 2, message: { t: "peer-joined", peer: { id: a.id } } },
+    ]);
   });
 });
 
