@@ -23,3 +23,33 @@ test("a restarted session's time goes on", () => {
   expect(clock.at(millis(0))).toBe(10_000_000);
   expect(clock.zeroAt).toBe(1_699_999_990_000);
 });
+
+test("a pause is a part of the time, and what was captured in it is not", () => {
+  const clock = new SessionClock(0);
+  clock.at(millis(1000));
+  clock.pause(millis(3000));
+  clock.pause(millis(3500));
+  expect(clock.paused).toBe(true);
+  expect(clock.at(millis(2999))).toBe(1_999_000);
+  expect(clock.at(millis(3000))).toBeUndefined();
+  expect(clock.resume(millis(8000))).toEqual({ from: 2_000_000, to: 7_000_000 });
+  expect(clock.resume(millis(9000))).toBeUndefined();
+  expect(clock.at(millis(7999))).toBeUndefined();
+  expect(clock.at(millis(8000))).toBe(7_000_000);
+  expect(clock.zeroAt).toBe(1000);
+});
+
+test("pauses that are cut out leave no trace in the time, in a later attempt neither", () => {
+  const clock = new SessionClock(0, undefined, true);
+  clock.at(millis(1000));
+  clock.pause(millis(3000));
+  expect(clock.peek(millis(6000))).toBe(2_000_000);
+  expect(clock.resume(millis(8000))).toEqual({ from: 2_000_000, to: 2_000_000 });
+  expect(clock.at(millis(8000))).toBe(2_000_000);
+  clock.pause(millis(9000));
+  clock.resume(millis(9500));
+  expect(clock.at(millis(2500))).toBe(1_500_000);
+  expect(clock.at(millis(10_000))).toBe(3_500_000);
+  const next = new SessionClock(0, clock.zeroAt, true);
+  expect(next.at(millis(10_000))).toBe(3_500_000);
+});
