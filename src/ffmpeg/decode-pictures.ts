@@ -43,11 +43,18 @@ export type PictureDecoding = {
 export class PictureDecoder {
   readonly pictures: Intake<DecodedPicture> = new Intake(AHEAD);
   readonly #stop = new AbortController();
+  /** Arrays of pictures that nobody looks at any more: making new ones costs more than decoding. */
+  readonly #spare: Uint8Array[] = [];
   readonly #done: Promise<void>;
 
   /** Starts; whoever does it closes it. A failure is the end of the pictures. */
   constructor(o: PictureDecoding) {
     this.#done = this.#run(o);
+  }
+
+  /** A picture that was taken is not needed any more. */
+  giveBack({ pixels }: DecodedPicture): void {
+    this.#spare.push(pixels);
   }
 
   /** Ends the process. Idempotent. */
@@ -58,8 +65,8 @@ export class PictureDecoder {
   }
 
   async #run(o: PictureDecoding): Promise<void> {
-    const stream = new DecodedStream();
     const size = (o.width * o.height * 3) / 2;
+    const stream = new DecodedStream((n) => (n === size && this.#spare.pop()) || new Uint8Array(n));
     try {
       const { fpsMode } = await ffmpegCapabilities(o.ffmpeg);
       await runFfmpeg({

@@ -20,6 +20,12 @@ export class DecodedStream {
   #chunks: Uint8Array[] = [];
   #at = 0;
   #end = 0;
+  readonly #room: (size: number) => Uint8Array;
+
+  /** `room`: makes the arrays that blocks are given out in; their content does not matter. */
+  constructor(room: (size: number) => Uint8Array = (size) => new Uint8Array(size)) {
+    this.#room = room;
+  }
 
   /** Adds the next octets; returns the blocks they complete. */
   push(bytes: Uint8Array): DecodedBlock[] {
@@ -38,7 +44,7 @@ export class DecodedStream {
     const kind = this.#kinds.get(e.track);
     if (e.offset < this.#at || e.offset + e.size > this.#end) return undefined;
     this.#dropBefore(e.offset);
-    const data = new Uint8Array(e.size);
+    const data = this.#room(e.size);
     let from = e.offset - this.#at;
     let filled = 0;
     for (const chunk of this.#chunks) {

@@ -34,7 +34,7 @@ export class Canvas {
   readonly pixels: Uint8Array;
   /** Start of each plane. */
   readonly #planes: readonly [number, number, number];
-  #row = new Float32Array(0);
+  #row = new Int32Array(0);
 
   constructor(width: number, height: number) {
     this.width = width;
@@ -129,14 +129,18 @@ export class Canvas {
   #scale(source: Uint8Array, width: number, height: number, to: PlanePart): void {
     const across = axisTaps(width, to.width);
     const down = axisTaps(height, to.height);
-    if (this.#row.length < to.width) this.#row = new Float32Array(to.width);
+    if (this.#row.length < to.width) this.#row = new Int32Array(to.width);
+    const row = this.#row;
     for (let y = 0; y < to.height; y++) {
-      this.#row.fill(0.5, 0, to.width);
+      row.fill(HALF, 0, to.width);
       for (let k = 0; k < down.count; k++) {
         const line = (down.index[y * down.count + k] ?? 0) * width;
-        addLine(this.#row, source, line, across, down.weight[y * down.count + k] ?? 0, to.width);
+        const share = down.weight[y * down.count + k] ?? 0;
+        if (across.count === 2) addPairs(row, source, line, across, share, to.width);
+        else addTriples(row, source, line, across, share, to.width);
       }
-      this.pixels.set(this.#row.subarray(0, to.width), to.start + (to.y + y) * to.stride + to.x);
+      const at = to.start + (to.y + y) * to.stride + to.x;
+      for (let x = 0; x < to.width; x++) this.pixels[at + x] = (row[x] ?? 0) >> 16;
     }
   }
 }
@@ -157,18 +161,37 @@ const QUAD = [
   [1, 1],
 ] as const;
 
-function addLine(
-  row: Float32Array,
+/** One half in 16.16 bits, for rounding. */
+const HALF = 1 << 15;
+
+function addPairs(
+  row: Int32Array,
   source: Uint8Array,
   line: number,
-  { index, weight, count }: Taps,
+  { index, weight }: Taps,
   share: number,
   width: number,
 ): void {
-  for (let x = 0, t = 0; x < width; x++) {
-    let sum = 0;
-    for (let k = 0; k < count; k++, t++) sum += (source[line + (index[t] ?? 0)] ?? 0) * (weight[t] ?? 0);
-    row[x] = (row[x] ?? 0) + sum * share;
+  for (let x = 0, t = 0; x < width; x++, t += 2) {
+    const a = (source[line + (index[t] ?? 0)] ?? 0) * (weight[t] ?? 0);
+    const b = (source[line + (index[t + 1] ?? 0)] ?? 0) * (weight[t + 1] ?? 0);
+    row[x] = (row[x] ?? 0) + (a + b) * share;
+  }
+}
+
+function addTriples(
+  row: Int32Array,
+  source: Uint8Array,
+  line: number,
+  { index, weight }: Taps,
+  share: number,
+  width: number,
+): void {
+  for (let x = 0, t = 0; x < width; x++, t += 3) {
+    const a = (source[line + (index[t] ?? 0)] ?? 0) * (weight[t] ?? 0);
+    const b = (source[line + (index[t + 1] ?? 0)] ?? 0) * (weight[t + 1] ?? 0);
+    const c = (source[line + (index[t + 2] ?? 0)] ?? 0) * (weight[t + 2] ?? 0);
+    row[x] = (row[x] ?? 0) + (a + b + c) * share;
   }
 }
 

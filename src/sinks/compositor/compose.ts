@@ -151,8 +151,8 @@ async function* frames(
         scene,
         scene.tiles.map((t) => t.clip && reels.shotOf(t.clip)),
       );
-    yield* stream.picture(timeMs, painter.canvas.pixels);
-    yield* stream.sound(timeMs, await voices.upTo(sampleAt(((k + 1) * 1000) / fps)));
+    const samples = await voices.upTo(sampleAt(((k + 1) * 1000) / fps));
+    yield* stream.frame(timeMs, painter.canvas.pixels, samples);
   }
 }
 

@@ -31,14 +31,18 @@ export function gridBoxes(n: number, area: Box, gap: number): Box[] {
   });
 }
 
-/** The tiles that fit beside what is large: how many of `n`, and where. */
+/**
+ * The tiles of `n` that fit beside something large. Screens, `screens` of them, take all the room that there is, for
+ * they have any shape; without one the place is somebody's, and has the shape of all tiles.
+ */
 export function stageBoxes(
-  mains: number,
+  screens: number,
   n: number,
   area: Box,
   gap: number,
 ): { readonly mains: Box[]; readonly strip: Box[] } {
-  if (n === 0) return { mains: split(mains, area, gap), strip: [] };
+  const mainsIn = (stage: Box) => (screens > 0 ? split(screens, stage, gap) : gridBoxes(1, stage, gap));
+  if (n === 0) return { mains: mainsIn(area), strip: [] };
   const wide = area.width >= area.height;
   const side = even((wide ? area.width : area.height) * STRIP);
   const stage: Box = wide
@@ -47,7 +51,7 @@ export function stageBoxes(
   const beside: Box = wide
     ? { ...area, x: area.x + stage.width + gap, width: side }
     : { ...area, y: area.y + stage.height + gap, height: side };
-  return { mains: split(mains, stage, gap), strip: stripBoxes(n, beside, gap) };
+  return { mains: mainsIn(stage), strip: stripBoxes(n, beside, gap) };
 }
 
 /** As many tiles as can be read, in one row or column or more. */

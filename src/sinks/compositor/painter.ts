@@ -1,7 +1,7 @@
 import type { DecodedPicture } from "../../ffmpeg/decode-pictures.ts";
 import { Canvas, type Colour, type Mask, type Stamp } from "./canvas.ts";
 import type { Box } from "./layout.ts";
-import { type Lettering, tileText } from "./lettering.ts";
+import { type Lettering, type TileText, tileText } from "./lettering.ts";
 import { hueOf } from "./names.ts";
 import type { Scene, Tile } from "./plan.ts";
 import { corners, disc, mutedMicrophone, ring, roundRectangle } from "./shapes.ts";
@@ -21,6 +21,7 @@ export class Painter {
   readonly #letters: Lettering;
   readonly #title: ReturnType<Lettering["of"]>;
   readonly #stamps = new Map<string, Stamp>();
+  readonly #texts = new WeakMap<Tile, TileText>();
   #scene: Scene | undefined;
   #shown: (DecodedPicture | undefined)[] = [];
 
@@ -77,7 +78,7 @@ export class Painter {
     const y = tile.y + (tile.height - face) / 2;
     const back = FACES[hueOf(tile.member.name, FACES.length)];
     if (tile.more === undefined && back) this.#cover(`disc ${face}`, () => disc(face), x, y, back);
-    const line = tileText(tile).face;
+    const line = this.#textOf(tile).face;
     const drawn = this.#letters.of(line);
     if (!drawn) return;
     const [left, top] = [middle(tile.x, tile.width, drawn.width), middle(tile.y, tile.height, drawn.height)];
@@ -89,7 +90,7 @@ export class Painter {
   /** Who it is, in the lower left corner. */
   #plate(tile: Tile): void {
     const { text, pad, margin } = tileStyle(tile.width, tile.height);
-    const line = tileText(tile).plate;
+    const line = this.#textOf(tile).plate;
     const drawn = this.#letters.of(line);
     const icon = tile.muted ? Math.round(text * 1.15) : 0;
     if (tile.more !== undefined || (!drawn && icon === 0)) return;
@@ -105,6 +106,12 @@ export class Painter {
     if (!drawn) return;
     const top = y + Math.round((height - text * 1.5) / 2 + text * 0.02);
     this.#blend(`name ${line.size} ${line.text}`, drawn, x + pad + icon + between, top, COLOURS.text);
+  }
+
+  #textOf(tile: Tile): TileText {
+    const known = this.#texts.get(tile) ?? tileText(tile);
+    this.#texts.set(tile, known);
+    return known;
   }
 
   #cover(name: string, make: () => Mask, x: number, y: number, colour: Colour): void {

@@ -121,7 +121,7 @@ class Director {
     }
     if (this.#o.layout === "speaker" && present.length > 0) {
       this.#show(speaker, 0);
-      const { mains, strip } = stageBoxes(1, present.length - 1, this.#area, this.#gap);
+      const { mains, strip } = stageBoxes(0, present.length - 1, this.#area, this.#gap);
       return [...place(people().slice(0, 1), mains), ...place(people().slice(1), strip)];
     }
     return place(people(), gridBoxes(Math.min(MAX_TILES, present.length), this.#area, this.#gap));

@@ -1,19 +1,27 @@
+import { concat } from "../../core/bytes.ts";
+import { Id, idBytes, sizeBytes, uint } from "../../core/containers/matroska/ebml.ts";
 import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
 import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
 import { SOUND } from "../../ffmpeg/decode-sound.ts";
 
 const PICTURES = 1;
 const SAMPLES = 2;
+/** Pictures on their way: a stream reads one ahead, the pipe behind it holds one, and one is being made. */
+const ON_THE_WAY = 6;
 
 /**
  * Pictures and sound as they are, in one stream: ffmpeg reads both from its standard input, with their times. Matroska
  * knows raw pictures by the name that Windows has for them.
  */
 export class RawStream {
-  readonly #writer: MatroskaWriter;
+  readonly #tracks: readonly MatroskaTrack[];
+  /** Used in turn: memory by the megabyte, made anew for every picture, takes longer to find than to fill. */
+  readonly #buffers: Uint8Array[];
+  #next = 0;
 
   constructor(width: number, height: number, fps: number) {
-    const tracks: MatroskaTrack[] = [
+    this.#buffers = Array.from({ length: ON_THE_WAY }, () => new Uint8Array((width * height * 3) / 2));
+    this.#tracks = [
       {
         number: PICTURES,
         kind: "video",
@@ -32,30 +40,29 @@ export class RawStream {
         bitDepth: 16,
       },
     ];
-    this.#writer = new MatroskaWriter("matroska", tracks);
   }
 
   /** The beginning of the stream. */
   head(): Uint8Array {
-    return this.#writer.header().bytes;
+    return new MatroskaWriter("matroska", this.#tracks).header().bytes;
   }
 
-  /** A picture; it is copied. */
-  picture(timeMs: number, pixels: Uint8Array): Uint8Array[] {
-    return this.#block(PICTURES, timeMs, pixels);
+  /** A picture and what is heard with it. Both are copied, and what is returned is to be written soon. */
+  frame(timeMs: number, pixels: Uint8Array, samples: Uint8Array): Uint8Array[] {
+    const copy = this.#buffers[this.#next];
+    this.#next = (this.#next + 1) % this.#buffers.length;
+    copy?.set(pixels);
+    const time = uint(Id.Timestamp, Math.round(timeMs));
+    const picture = blockHead(PICTURES, pixels.length);
+    const sound = concat([blockHead(SAMPLES, samples.length), samples]);
+    const size = sizeBytes(time.length + picture.length + pixels.length + sound.length);
+    return [concat([idBytes(Id.Cluster), size, time, picture]), copy ?? pixels, sound];
   }
+}
 
-  /** Samples. */
-  sound(timeMs: number, samples: Uint8Array): Uint8Array[] {
-    return this.#block(SAMPLES, timeMs, samples);
-  }
-
-  #block(track: number, timeMs: number, data: Uint8Array): Uint8Array[] {
-    const { length } = this.#writer;
-    // What belongs further ahead, the size of a cluster that is over, is for files only.
-    const patches = this.#writer.block(track, Math.round(timeMs), 0, false, data);
-    return patches.filter((p) => p.at >= length).map((p) => p.bytes);
-  }
+/** What comes before the octets of a block at its cluster's time (RFC 9559 section 10.2). */
+function blockHead(track: number, size: number): Uint8Array {
+  return concat([idBytes(Id.SimpleBlock), sizeBytes(4 + size), Uint8Array.of(0x80 | track, 0, 0, 0x80)]);
 }
 
 /** BITMAPINFOHEADER of planar YUV 4:2:0. */

@@ -56,7 +56,7 @@ export class Reels {
     }
   }
 
-  /** What a clip shows; undefined: nothing yet. */
+  /** What a clip shows until the next `advance`; undefined: nothing yet. */
   shotOf(clip: Clip): Shot | undefined {
     return this.#running.get(clip)?.shot;
   }
@@ -95,8 +95,10 @@ export class Reels {
       if (!pictures.head) await pictures.ready();
       const { head } = pictures;
       if (head && head.atMs > fileMs) return;
-      if (head) reel.shot = { picture: head, width: reel.use.width, height: reel.use.height };
       pictures.take();
+      if (!head) continue;
+      if (reel.shot) reel.decoder.giveBack(reel.shot.picture);
+      reel.shot = { picture: head, width: reel.use.width, height: reel.use.height };
     }
     if (pictures.failure && !reel.failed) this.#o.onFailure(clip, pictures.failure);
     reel.failed = pictures.failure !== undefined;

@@ -22,7 +22,7 @@ export const FACES: readonly Colour[] = [
 
 /** Sizes inside a tile of a height, pixels. */
 export function tileStyle(width: number, height: number) {
-  const text = Math.max(11, Math.min(26, Math.round(height * 0.055)));
+  const text = Math.max(12, Math.min(26, Math.round(height * 0.055)));
   const pad = Math.max(4, Math.round(text * 0.55));
   const short = Math.min(width, height);
   return {

@@ -16,8 +16,8 @@ type Size = { readonly width: number; readonly height: number; readonly ms: numb
 
 /** A size is worth decoding for when it is shown for this share of the time. */
 const WORTH = 0.1;
-/** Nothing is enlarged by more than this. */
-const MAX_ENLARGED = 2;
+/** Moments in the large may be enlarged by this. */
+const MAX_ENLARGED = 3;
 /** Who is out of sight for less than this is decoded on; the last picture before coming back is needed as well. */
 const HIDDEN_MS = 10_000;
 const BEFORE_MS = 5000;
@@ -46,15 +46,18 @@ export function clipUses(plan: Plan): ClipUse[] {
   }));
 }
 
-/** The largest that is shown for long: most pictures then need no scaling, and moments in the large do not decide. */
+/** A size that is shown for long, so that most pictures need no scaling; not one that is far too small for the largest. */
 function bestSize(sizes: readonly Size[]) {
   const total = sizes.reduce((n, s) => n + s.ms, 0);
   const sorted = sizes.toSorted((a, b) => b.width * b.height - a.width * a.height);
   const largest = sorted[0];
-  const usual = sorted.find((s) => s.ms >= WORTH * total) ?? largest;
-  if (!largest || !usual) return { width: 2, height: 2 };
-  const fits = usual.width * MAX_ENLARGED >= largest.width && usual.height * MAX_ENLARGED >= largest.height;
-  const { width, height } = fits ? usual : largest;
+  const usual = sorted.findIndex((s) => s.ms >= WORTH * total);
+  const enough = sorted
+    .slice(0, usual + 1)
+    .findLast(
+      (s) => largest && s.width * MAX_ENLARGED >= largest.width && s.height * MAX_ENLARGED >= largest.height,
+    );
+  const { width, height } = enough ?? largest ?? { width: 2, height: 2 };
   return { width, height };
 }
 
