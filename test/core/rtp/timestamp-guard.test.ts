@@ -82,4 +82,28 @@ describe("RTP timestamps", () => {
     push(0, 0);
     expect(push(-3000, 1)).toBe(2 ** 32 - 3000);
   });
+
+  it("of a new clock are later than those of the old, whichever number it begins with", () => {
+    const { g, push } = guard();
+    let newest = push(0xf0000000, 0) ?? 0;
+    for (const [i, start] of [0x10000000, 0x08000000, 0xe0000000, 0, 0x80000000].entries()) {
+      const first = push(start, 10_000 * (i + 1)) ?? 0;
+      expect(g.epoch).toBe(i + 1);
+      expect(first % 2 ** 32).toBe(start);
+      // Overtaken packets of the new clock as well.
+      expect(push(start - 3000, 10_000 * (i + 1) + 1)).toBe(first - 3000);
+      expect(first - 3000).toBeGreaterThan(newest);
+      newest = push(start + 3000, 10_000 * (i + 1) + 30) ?? 0;
+      expect(newest).toBe(first + 3000);
+    }
+  });
+
+  it("stay exact however often the clock is new", () => {
+    const { push } = guard();
+    for (let i = 0; i < 1_200_000; i++) {
+      const ts = i % 2 === 0 ? 0x80000001 : 1;
+      const value = push(ts, 2000 * i) ?? 0;
+      if (value % 2 ** 32 !== ts || value > 2 ** 52) expect.fail(`${value} after ${i} clocks`);
+    }
+  });
 });
