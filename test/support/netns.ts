@@ -13,6 +13,7 @@ export async function namespacesUnavailable(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "network namespaces need root";
   if (findProgram("ip") === undefined || findProgram("tc") === undefined)
     return "ip and tc are missing (apt-get install -y iproute2)";
+  if (findProgram("nft") === undefined) return "nft is missing (apt-get install -y nftables)";
   const name = uniqueName("probe");
   try {
     // Containers may be root and still not be allowed to.
@@ -103,6 +104,25 @@ export class NetworkCable {
     const { stdout } = await run(ip, rest);
     const [, dropped, delayed] = /dropped (\d+), overlimits (\d+)/.exec(stdout) ?? [];
     return { delayed: Number(delayed), dropped: Number(dropped) };
+  }
+
+  /** Throws away at the far end's interface what comes and goes: packets of UDP, so media, or all. Needs nftables. */
+  async cut(what: "media" | "all"): Promise<void> {
+    const rule = (way: string, at: string) => {
+      const which = what === "media" ? `${at} eth0 meta l4proto udp` : `${at} eth0`;
+      return `chain ${way} { type filter hook ${way} priority 0; ${which} drop; };`;
+    };
+    await this.#inFar("nft", `add table ip cut { ${rule("input", "iifname")} ${rule("output", "oifname")} }`);
+  }
+
+  /** Ends a cut. */
+  async mend(): Promise<void> {
+    await this.#inFar("nft", "delete table ip cut");
+  }
+
+  async #inFar(program: string, ...args: readonly string[]): Promise<void> {
+    const [ip = "", ...rest] = [...this.far.prefix, program, ...args];
+    await run(ip, rest);
   }
 
   /** A program that runs another one at the near end, for callers that take only a path. */
