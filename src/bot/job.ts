@@ -1,6 +1,7 @@
 import type { ExitCodeValue } from "../core/fault.ts";
 import type { MediaKind, TrackSource } from "../core/frame.ts";
 import type { StatsReport } from "../core/stats/webrtc-stats.ts";
+import type { AskedFormat } from "../sinks/recorder/output.ts";
 import type { RecordingPolicy } from "../sinks/recorder/policy.ts";
 import type { DiskStatus } from "./disk-guard.ts";
 import type { Selection } from "./selection.ts";
@@ -10,8 +11,8 @@ import type { Selection } from "./selection.ts";
  * alone loads the native addon, and may die without taking the supervisor with it.
  */
 
-/** Container of the finished files. `auto`: WebM where it can hold the codecs, else Matroska. */
-export type OutputFormat = "auto" | "webm" | "mkv" | "mp4";
+/** Container of the finished files. `auto`: WebM where it can hold the codecs, else Matroska. Ogg: sound alone. */
+export type OutputFormat = AskedFormat;
 
 /** Records a room. Times in milliseconds. */
 export type RecordJob = {

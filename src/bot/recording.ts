@@ -7,6 +7,7 @@ import type { Peer, RemoteTrack } from "../core/room.ts";
 import { type Micros, type Millis, micros } from "../core/time.ts";
 import { Journal, type ParticipantStatistics, readJournal } from "../sinks/recorder/journal.ts";
 import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import { takes } from "../sinks/recorder/output.ts";
 import type { RecordingPolicy } from "../sinks/recorder/policy.ts";
 import { Recorder } from "../sinks/recorder/recorder.ts";
 import type { DiskUse } from "./disk-guard.ts";
@@ -368,6 +369,7 @@ export class Recording {
 
   #wanted(p: Peer, { kind, source }: RemoteTrack): boolean {
     const { participant, selection = everything } = this.#o;
+    if (!takes(this.#o.format, kind)) return false;
     if (participant !== undefined && p.name !== participant) return false;
     return selects(selection, { name: p.name, kind, source });
   }

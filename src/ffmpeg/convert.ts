@@ -8,7 +8,7 @@ export type RecordingConversion = {
   /** A Matroska of ours. */
   readonly input: string;
   readonly output: string;
-  readonly format: "mp4" | "webm" | "mkv";
+  readonly format: "mp4" | "webm" | "mkv" | "ogg";
   /** Codec of the sound; absent: there is none. */
   readonly audio?: string;
   /** `width` and `height`: the largest picture in the file, pixels. */
@@ -77,6 +77,7 @@ const containers = {
   mp4: ["-movflags", "+faststart", "-f", "mp4"],
   webm: ["-f", "webm"],
   mkv: ["-f", "matroska"],
+  ogg: ["-vn", "-f", "ogg"],
 } as const;
 
 type Video = NonNullable<RecordingConversion["video"]>;

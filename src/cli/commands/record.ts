@@ -5,6 +5,7 @@ import { RecordControl, type RecordResult, record } from "../../bot/record.ts";
 import { applyRetention } from "../../bot/retention.ts";
 import { ExitCode } from "../../core/fault.ts";
 import { wallMillis } from "../../core/time.ts";
+import { askedFormats } from "../../sinks/recorder/output.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { FaultLog } from "../fault-log.ts";
 import { finishCommand, onFinishHelp } from "../finish-command.ts";
@@ -51,7 +52,7 @@ export function recordCommand(context: CommandContext): Command {
     )
     .addOption(
       new Option("--format <format>", "container; auto: WebM where it can hold the codecs, else Matroska")
-        .choices(["auto", "webm", "mkv", "mp4"])
+        .choices(askedFormats)
         .default("auto")
         .env("ROOMTAP_FORMAT"),
     )

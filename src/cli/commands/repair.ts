@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import type { OutputFormat } from "../../bot/job.ts";
 import { type Repaired, repair } from "../../bot/repair.ts";
 import { ExitCode } from "../../core/fault.ts";
+import { askedFormats } from "../../sinks/recorder/output.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { formatBytes, formatElapsed, shown } from "../units.ts";
 
@@ -21,7 +22,7 @@ export function repairCommand(context: CommandContext): Command {
       new Option(
         "--format <format>",
         "container to make of what is still Matroska; default: what was asked for",
-      ).choices(["auto", "webm", "mkv", "mp4"]),
+      ).choices(askedFormats),
     )
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
     .option("--no-pictures", "make no posters and no contact sheet")

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import type { OutputFormat } from "../../bot/job.ts";
 import { type ReplayResult, replay } from "../../bot/replay.ts";
 import { ExitCode } from "../../core/fault.ts";
+import { askedFormats } from "../../sinks/recorder/output.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { formatElapsed, parseDuration, parseSeed, parseShare } from "../units.ts";
 import { printResult } from "./record.ts";
@@ -27,7 +28,7 @@ export function replayCommand(context: CommandContext): Command {
     )
     .addOption(
       new Option("--format <format>", "container; default: that of the recording")
-        .choices(["auto", "webm", "mkv", "mp4"])
+        .choices(askedFormats)
         .env("ROOMTAP_FORMAT"),
     )
     .addOption(new Option("--loss <share>", "lose this share of the media packets").argParser(parseShare))

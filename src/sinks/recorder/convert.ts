@@ -5,6 +5,7 @@ import { RoomtapError } from "../../core/fault.ts";
 import { convertRecording } from "../../ffmpeg/convert.ts";
 import { type ProbedFile, probeFile } from "../../ffmpeg/probe.ts";
 import { diskError } from "./block-writer.ts";
+import { convertToOgg } from "./convert-ogg.ts";
 import { type FileOpened, type FileTrack, type Journal, readJournal } from "./journal.ts";
 import { extensionOf, type FileFormat, finalFormat, isFinal, TEMP_SUFFIX } from "./output.ts";
 
@@ -82,7 +83,8 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
     keep(c, o);
     return;
   }
-  if (o.ffmpeg === "") {
+  const own = format === "ogg" && codecs.every((codec) => codec === "opus" || codec === "multiopus");
+  if (o.ffmpeg === "" && !own) {
     throw new RoomtapError("ffmpeg-missing", `no ffmpeg to make ${format} files`, {
       hint: "install ffmpeg or pass --ffmpeg; the recording is kept as Matroska",
     });
@@ -93,6 +95,10 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   const video = c.tracks.find((t) => t.kind === "video");
   const audio = c.tracks.find((t) => t.kind === "audio");
   let probed: ProbedFile;
+  if (own) {
+    await toOgg(c, o, { input, output, name });
+    return;
+  }
   try {
     await convertRecording({
       ffmpeg: o.ffmpeg,
@@ -135,6 +141,42 @@ async function convertOne(c: Conversion, o: ConvertOptions): Promise<void> {
   });
   // Only now: a process that dies in between leaves the media twice rather than unaccounted for.
   rmSync(input, { force: true });
+}
+
+/** Ogg Opus needs no ffmpeg. */
+async function toOgg(
+  c: Conversion,
+  o: ConvertOptions,
+  f: { readonly input: string; readonly output: string; readonly name: string },
+): Promise<void> {
+  let made: Awaited<ReturnType<typeof convertToOgg>>;
+  rmSync(f.output, { force: true });
+  try {
+    made = await convertToOgg({
+      input: f.input,
+      output: f.output,
+      tags: { TITLE: c.opened.participant },
+      signal: o.skip,
+      onProgress: o.onProgress,
+    });
+  } catch (error) {
+    rmSync(f.output, { force: true });
+    if (!o.skip.aborted) throw error;
+    keep(c, o);
+    return;
+  }
+  renameSync(f.output, join(o.directory, f.name));
+  o.journal.append({
+    t: "file-close",
+    id: c.opened.id,
+    path: f.name,
+    format: "ogg",
+    durationMs: made.durationMs,
+    bytes: statSync(join(o.directory, f.name)).size,
+    tracks: [{ kind: "audio", codec: "opus", frames: made.frames }],
+    ...(c.recovered ? { recovered: true as const } : {}),
+  });
+  rmSync(f.input, { force: true });
 }
 
 /** Where pictures are missing in a file, in its own time. */

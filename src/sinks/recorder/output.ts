@@ -1,13 +1,22 @@
 import type { DocType } from "../../core/containers/matroska/writer.ts";
+import type { MediaKind } from "../../core/frame.ts";
 
 /** Names end in this while a file is written: nothing half-written has a final name. */
 export const TEMP_SUFFIX = ".part";
 
 /** Container of a finished file. */
-export type FileFormat = "webm" | "mkv" | "mp4";
+export type FileFormat = "webm" | "mkv" | "mp4" | "ogg";
 
 /** What to make of a participant's media: `auto` is WebM where it can hold the codecs, else Matroska. */
 export type AskedFormat = "auto" | FileFormat;
+
+/** All of them, for options and for reading what was written down. */
+export const askedFormats = ["auto", "webm", "mkv", "mp4", "ogg"] as const satisfies readonly AskedFormat[];
+
+/** Whether media of this kind is recorded for a format: Ogg is for sound alone. */
+export function takes(format: AskedFormat, kind: MediaKind): boolean {
+  return format !== "ogg" || kind === "audio";
+}
 
 /** WebM allows these and no others (WebM container guidelines). */
 const webmCodecs: ReadonlySet<string> = new Set(["opus", "vp8", "vp9", "av1"]);

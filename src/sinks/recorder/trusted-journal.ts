@@ -14,7 +14,10 @@ const MAX_DATE = 8.64e15;
 
 /** Containers that are asked for. */
 export const formats: ReadonlySet<string> = new Set(
-  Object.keys({ auto: true, webm: true, mkv: true, mp4: true } satisfies Record<AskedFormat, true>),
+  Object.keys({ auto: true, webm: true, mkv: true, mp4: true, ogg: true } satisfies Record<
+    AskedFormat,
+    true
+  >),
 );
 
 /** What a field of an entry has to be, to be acted upon. */

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { RoomtapError } from "../../core/fault.ts";
+import { askedFormats } from "../recorder/output.ts";
 import type { RecordingPolicy } from "../recorder/policy.ts";
 import {
   count,
@@ -20,7 +21,6 @@ const MAX_BYTES = 256 * 1024 * 1024;
 const MAX_UNIX_MS = 253_402_300_800_000;
 /** No session is longer: the offsets of packets begin anew after 49 days. */
 const MAX_SESSION_MS = 100 * 86_400_000;
-const formats = ["auto", "webm", "mkv", "mp4"] as const;
 const peerOps = ["join", "leave"] as const;
 const trackOps = ["add", "remove"] as const;
 
@@ -130,7 +130,7 @@ function readSession(f: Fields | undefined): DumpSession | undefined {
   const startedAt = count(f.startedAt, MAX_UNIX_MS);
   const attempt = count(f.attempt);
   const room = text(f.room);
-  const format = oneOf(f.format, formats);
+  const format = oneOf(f.format, askedFormats);
   const participant = text(f.participant);
   const durationMs = count(f.durationMs);
   const zeroAt = f.zeroAt === undefined ? undefined : unixMillis(f.zeroAt);

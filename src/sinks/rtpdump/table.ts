@@ -2,6 +2,7 @@ import { extname } from "node:path";
 import type { MediaKind } from "../../core/frame.ts";
 import type { Peer, RemoteTrack } from "../../core/room.ts";
 import type { NegotiatedMedia } from "../../core/sdp/negotiated.ts";
+import type { AskedFormat } from "../recorder/output.ts";
 import type { RecordingPolicy } from "../recorder/policy.ts";
 
 /*
@@ -24,7 +25,7 @@ export type DumpSession = {
   readonly attempt: number;
   /** Address of the room, without its query. */
   readonly room: string;
-  readonly format: "auto" | "webm" | "mkv" | "mp4";
+  readonly format: AskedFormat;
   /** Only participants of this name were recorded, and of those only what was selected. */
   readonly participant?: string;
   readonly selection?: { readonly include: readonly string[]; readonly exclude: readonly string[] };

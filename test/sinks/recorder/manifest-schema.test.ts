@@ -20,7 +20,7 @@ const all = <T extends string>(values: Record<T, 1>) => Object.keys(values) as T
 
 const kinds = all<MediaKind>({ audio: 1, video: 1 });
 const sources = all<TrackSource>({ camera: 1, microphone: 1, screen: 1, "screen-audio": 1, unknown: 1 });
-const formats = all<FileFormat>({ webm: 1, mkv: 1, mp4: 1 });
+const formats = all<FileFormat>({ webm: 1, mkv: 1, mp4: 1, ogg: 1 });
 const causes = all<GapCause>({ loss: 1, silence: 1, disk: 1, restart: 1, outage: 1, pause: 1 });
 const by = all<SyncReport["by"]>({ capture: 1, reports: 1, arrival: 1 });
 const confidences = all<SyncReport["confidence"]>({ high: 1, medium: 1, low: 1 });
