@@ -7,6 +7,11 @@ import { Journal, readJournal } from "../sinks/recorder/journal.ts";
 import { type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
 import { makePictures } from "../sinks/recorder/pictures.ts";
 
+/** Nobody waits longer for pictures: so much for a session, and for each of its videos. Milliseconds. */
+const PICTURES_MS = 1000;
+const PICTURE_MS = 500;
+const MAX_PICTURES_MS = 30_000;
+
 /** How to finish a session whose files are complete. */
 export type FinishOptions = {
   /** For pictures; empty: none are made. */
@@ -63,11 +68,12 @@ async function addPictures(directory: string, journal: Journal, o: FinishOptions
   const { files } = manifestOf(entries);
   const pending = files.filter((f) => f.poster === undefined && f.tracks.some((t) => t.kind === "video"));
   if (pending.length === 0) return;
+  const budget = Math.min(MAX_PICTURES_MS, PICTURES_MS + PICTURE_MS * pending.length);
   const { posters, contactSheet } = await makePictures({
     directory,
     files,
     ffmpeg: o.ffmpeg,
-    signal: o.skip,
+    signal: AbortSignal.any([o.skip, AbortSignal.timeout(budget)]),
   });
   const ids = new Map(entries.flatMap((e) => (e.t === "file-close" ? [[e.path, e.id] as const] : [])));
   for (const [path, poster] of posters) {
