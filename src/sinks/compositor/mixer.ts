@@ -29,7 +29,7 @@ export class Mixer {
     const out = new Uint8Array(2 * sum.length);
     for (let i = 0; i < sum.length; i += 2) {
       const peak = Math.max(Math.abs(sum[i] ?? 0), Math.abs(sum[i + 1] ?? 0));
-      this.#gain = peak * this.#gain > CEILING ? CEILING / peak : this.#gain + (1 - this.#gain) * RECOVERY;
+      this.#gain = Math.min(CEILING / Math.max(1, peak), this.#gain + (1 - this.#gain) * RECOVERY);
       for (let c = i; c < i + 2; c++) {
         const v = Math.round((sum[c] ?? 0) * this.#gain);
         out[2 * c] = v & 0xff;

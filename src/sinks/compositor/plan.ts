@@ -19,6 +19,8 @@ export type Tile = Box & {
   readonly more?: number;
 };
 
+type Look = Omit<Tile, keyof Box | "more">;
+
 /** What is to be seen from a time on, until the next scene. */
 export type Scene = { readonly fromMs: number; readonly tiles: readonly Tile[] };
 
@@ -136,10 +138,10 @@ class Director {
     this.#order = this.#order.map((m, i) => (i === place ? self : i === at ? other : m));
   }
 
-  #look(member: Member, atMs: number) {
+  #look(member: Member, atMs: number): Look {
     return {
       member,
-      what: "camera" as const,
+      what: "camera",
       clip: spanAt(member.dark, atMs) ? undefined : clipAt(member.camera, atMs),
       speaking: spanAt(member.speaking, atMs) !== undefined,
       muted: spanAt(member.muted, atMs) !== undefined,
@@ -153,14 +155,30 @@ function clipAt(clips: readonly Clip[], atMs: number): Clip | undefined {
 }
 
 /** Looks into boxes; where there are more looks, the last box stands for those without one. */
-function place(looks: readonly Omit<Tile, keyof Box>[], boxes: readonly Box[]): Tile[] {
+function place(looks: readonly Look[], boxes: readonly Box[]): Tile[] {
   const over = looks.length - boxes.length;
-  return boxes.flatMap((box, i) => {
+  const out: Tile[] = [];
+  for (const [i, { x, y, width, height }] of boxes.entries()) {
     const look = looks[i];
-    if (!look) return [];
-    const last = over > 0 && i === boxes.length - 1;
-    return [{ ...look, ...box, ...(last ? { more: over + 1, clip: undefined, speaking: false } : {}) }];
-  });
+    if (!look) break;
+    // One by one: a call of hours has a hundred thousand tiles.
+    const { member, what, clip, speaking, muted } = look;
+    if (over > 0 && i === boxes.length - 1)
+      out.push({
+        x,
+        y,
+        width,
+        height,
+        member,
+        what,
+        clip: undefined,
+        speaking: false,
+        muted,
+        more: over + 1,
+      });
+    else out.push({ x, y, width, height, member, what, clip, speaking, muted });
+  }
+  return out;
 }
 
 function sameTiles(a: readonly Tile[], b: readonly Tile[]): boolean {

@@ -21,20 +21,22 @@ const MAX_ENLARGED = 3;
 /** Who is out of sight for less than this is decoded on; the last picture before coming back is needed as well. */
 const HIDDEN_MS = 10_000;
 const BEFORE_MS = 5000;
+/** Longer than any side. */
+const MAX_SIDE = 1 << 16;
 /** Parts of a clip that are told apart. */
 const MAX_SPANS = 100;
 
 /** Every clip that is to be seen, and how. */
 export function clipUses(plan: Plan): ClipUse[] {
-  const shown = new Map<Clip, { readonly spans: Span[]; readonly sizes: Map<string, Size> }>();
+  const shown = new Map<Clip, { readonly spans: Span[]; readonly sizes: Map<number, Size> }>();
   for (const [i, scene] of plan.scenes.entries()) {
     const span = { fromMs: scene.fromMs, toMs: plan.scenes[i + 1]?.fromMs ?? plan.toMs };
     for (const { clip, width, height } of scene.tiles) {
       if (!clip) continue;
-      const use = shown.get(clip) ?? { spans: [], sizes: new Map<string, Size>() };
+      const use = shown.get(clip) ?? { spans: [], sizes: new Map<number, Size>() };
       shown.set(clip, use);
       use.spans.push(span);
-      const key = `${width}x${height}`;
+      const key = width * MAX_SIDE + height;
       const ms = (use.sizes.get(key)?.ms ?? 0) + span.toMs - span.fromMs;
       use.sizes.set(key, { width, height, ms });
     }
