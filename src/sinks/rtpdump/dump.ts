@@ -26,6 +26,7 @@ import {
 /** Packets are handed to the disk in pieces of up to this size, or after this long. */
 const PIECE = 64 * 1024;
 const PIECE_MS = 500;
+const HINT = "free space, or choose another place with --dump-rtp";
 
 /** Options of a dump. */
 export type RtpDumpOptions = {
@@ -67,13 +68,13 @@ export class RtpDump {
   private constructor(o: RtpDumpOptions) {
     this.#o = o;
     this.#paths = dumpPaths(o.file, o.session.attempt);
-    const { journal } = this.#paths;
-    this.#first = this.#create(1);
+    this.#journal = beginJournal(this.#paths.journal, o.session);
     try {
-      this.#journal = openSync(journal, "wx", 0o644);
-      writeSync(this.#journal, `${toJson(o.session)}\n`);
-    } catch (cause) {
-      throw diskError(journal, cause);
+      this.#first = this.#create(1);
+    } catch (error) {
+      closeSync(this.#journal);
+      rmSync(this.#paths.journal, { force: true });
+      throw error;
     }
   }
 
@@ -185,7 +186,13 @@ export class RtpDump {
   }
 
   #create(n: number): BlockWriter {
-    const disk = new BlockWriter(this.#paths.packets(n), (error) => this.#fail(error));
+    const path = this.#paths.packets(n);
+    let disk: BlockWriter;
+    try {
+      disk = new BlockWriter(path, (error) => this.#fail(error));
+    } catch (cause) {
+      throw dumpError(path, cause);
+    }
     disk.push([{ at: 0, bytes: rtpDumpHeader(wallMillis(this.#o.session.start)) }]);
     return disk;
   }
@@ -201,8 +208,32 @@ export class RtpDump {
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
-    this.#o.onFailure(error instanceof RoomtapError ? error : diskError(this.#o.file, error));
+    this.#o.onFailure(error instanceof RoomtapError ? error : dumpError(this.#o.file, error));
   }
+}
+
+/** Creates the journal with its first line; a file that cannot take it does not stay. */
+function beginJournal(path: string, session: DumpSession): number {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, "wx", 0o644);
+    writeSync(fd, `${toJson(session)}\n`);
+    return fd;
+  } catch (cause) {
+    if (fd !== undefined) {
+      closeSync(fd);
+      rmSync(path, { force: true });
+    }
+    throw dumpError(path, cause);
+  }
+}
+
+/** What a failed file operation means to the person at the shell. */
+function dumpError(path: string, cause: unknown): RoomtapError {
+  if (cause instanceof RoomtapError)
+    return new RoomtapError(cause.code, cause.message, { hint: HINT, cause });
+  const { code, message } = diskError(path, cause);
+  return new RoomtapError(code, message, { hint: HINT, cause });
 }
 
 /**
@@ -220,7 +251,7 @@ export function checkDumpFile(file: string): void {
   try {
     makeDirectory(dirname(file));
   } catch (cause) {
-    throw diskError(file, cause);
+    throw dumpError(file, cause);
   }
   const there = [file, ...own, paths.packets(2), dumpPaths(file, 1).packets(1)].find((p) => existsSync(p));
   if (there === undefined) return;

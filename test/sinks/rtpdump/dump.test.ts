@@ -1,5 +1,6 @@
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -9,7 +10,7 @@ import {
 } from "node:fs";
 import { devNull, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { RoomtapError } from "../../../src/core/fault.ts";
 import type { RemoteTrack } from "../../../src/core/room.ts";
 import type { NegotiatedMedia } from "../../../src/core/sdp/negotiated.ts";
@@ -167,10 +168,10 @@ describe("a dump", () => {
     const { dump } = create();
     fill(dump);
     dump.flush();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    // The disk takes the packets in its own time.
+    await vi.waitFor(() => expect(played()).toEqual(everything), { timeout: 5000, interval: 5 });
     expect(readdirSync(directory).sort()).toEqual(["call-2.rtpdump", "call.jsonl", "call.rtpdump"]);
     expect(readDumpTable(file).complete).toBe(false);
-    expect(played()).toEqual(everything);
     await dump.finish();
   });
 
@@ -273,6 +274,19 @@ describe("a dump that cannot go on", () => {
     expect(() =>
       RtpDump.create({ file: join(directory, "no", "x.rtpdump"), session, onFailure: () => undefined }),
     ).toThrow(RoomtapError);
+  });
+});
+
+describe("a dump that cannot begin", () => {
+  test.each([
+    ["packets", (p: string) => dumpPaths(p).packets(1)],
+    ["table", (p: string) => dumpPaths(p).journal],
+  ])("for its %s leaves nothing that would be in the way of the next", (_, taken) => {
+    mkdirSync(taken(file));
+    expect(() => create()).toThrow(
+      expect.objectContaining({ code: "output-unwritable", hint: expect.stringContaining("--dump-rtp") }),
+    );
+    expect(readdirSync(directory).map((name) => join(directory, name))).toEqual([taken(file)]);
   });
 });
 
