@@ -36,6 +36,8 @@ export type DrawnText = {
   readonly cut: boolean;
 };
 
+type Font = { readonly path: string; readonly covers: FontCoverage | undefined };
+
 /**
  * Draws lines of text. They reach ffmpeg as files and are never part of a command or a filter. Resolves with
  * undefined where this ffmpeg, or this machine, cannot write text.
@@ -47,7 +49,7 @@ export async function drawText(
 ): Promise<readonly DrawnText[] | undefined> {
   const { filters } = await ffmpegCapabilities(ffmpeg);
   if (!filters.has("drawtext")) return undefined;
-  const fonts = findFonts();
+  const fonts = findFonts().map((path) => ({ path, covers: fontCoverage(path) }));
   // Where no font is found by its file, ffmpeg may know one by its name.
   for (const use of fonts.length > 0 ? [fonts, []] : [[]]) {
     try {
@@ -65,16 +67,15 @@ export async function drawText(
 async function drawBatch(
   ffmpeg: string,
   lines: readonly TextLine[],
-  fonts: readonly string[],
+  fonts: readonly Font[],
   signal: AbortSignal,
 ): Promise<DrawnText[]> {
   const folder = await mkdtemp(join(tmpdir(), "roomtap-text-"));
   try {
-    const coverages = fonts.map(fontCoverage);
-    const names = fonts.map((path, i) => `font-${i}${extname(path).toLowerCase()}`);
-    await Promise.all(fonts.map((path, i) => place(path, join(folder, names[i] ?? ""))));
+    const names = fonts.map(({ path }, i) => `font-${i}${extname(path).toLowerCase()}`);
+    await Promise.all(fonts.map(({ path }, i) => place(path, join(folder, names[i] ?? ""))));
     await Promise.all(lines.map((line, i) => writeFile(join(folder, `line-${i}.txt`), line.text)));
-    const used = lines.map((line) => names[bestFont(line.text, coverages)]);
+    const used = lines.map((line) => names[bestFont(line.text, fonts)]);
     const sheet = sheetOf(lines);
     const parts: Uint8Array[] = [];
     await runFfmpeg({
@@ -140,9 +141,9 @@ async function place(font: string, path: string): Promise<void> {
 }
 
 /** The font with the most of a text's characters, the first of several. */
-function bestFont(text: string, fonts: readonly (FontCoverage | undefined)[]): number {
+function bestFont(text: string, fonts: readonly Font[]): number {
   const characters = [...new Set([...text].map((c) => c.codePointAt(0) ?? 0))];
-  const held = fonts.map((covers) => (covers ? characters.filter(covers).length : 0));
+  const held = fonts.map(({ covers }) => (covers ? characters.filter(covers).length : 0));
   return held.indexOf(Math.max(...held));
 }
 
@@ -175,5 +176,5 @@ function cutOut(
       const v = pixels[(top + y) * sheet.width + left + x] ?? 0;
       alpha[y * width + x] = Math.min(255, Math.round((v * 255) / peak));
     }
-  return { width, height, alpha, cut: right >= limit - 1 };
+  return { width, height, alpha, cut: right >= limit - line.size / 3 };
 }

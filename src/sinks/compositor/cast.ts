@@ -46,12 +46,16 @@ export function castOf(manifest: Pick<Manifest, "participants" | "files" | "even
   const ids = [
     ...new Set([...manifest.participants.map((p) => p.id), ...recorded.map((f) => f.participantId)]),
   ];
-  const members = ids
-    .map((id) => memberOf(id, manifest, recorded, part))
-    .filter((m) => m.present.length > 0)
-    .map((m, i) => ({ m, i, from: m.present[0]?.fromMs ?? 0 }))
-    .toSorted((a, b) => a.from - b.from || a.i - b.i);
-  return { members: members.map(({ m }) => m), sounds: clipsOf(sounds, part) };
+  const members = ids.map((id) => memberOf(id, manifest, recorded, part)).filter((m) => m.present.length > 0);
+  const since = (id: string) =>
+    Math.min(
+      ...manifest.participants.filter((p) => p.id === id).map((p) => p.joinedMs),
+      ...recorded.filter((f) => f.participantId === id).map((f) => f.startMs),
+    );
+  // Also where only a part is wanted: people keep their places.
+  const order = new Map(members.map((m) => [m, since(m.id)]));
+  members.sort((x, y) => (order.get(x) ?? 0) - (order.get(y) ?? 0));
+  return { members, sounds: clipsOf(sounds, part) };
 }
 
 function memberOf(
