@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { RoomtapError } from "../core/fault.ts";
 import { CHAPTERS_FILE, chaptersOf } from "../sinks/recorder/chapters.ts";
 import { addChecksums } from "../sinks/recorder/checksums.ts";
-import { Journal, readJournal } from "../sinks/recorder/journal.ts";
+import { Journal } from "../sinks/recorder/journal.ts";
 import { type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
 import { makePictures } from "../sinks/recorder/pictures.ts";
+import { readTrustedJournal } from "../sinks/recorder/trusted-journal.ts";
 
 /** Nobody waits longer for pictures: so much for a session, and for each of its videos. Milliseconds. */
 const PICTURES_MS = 1000;
@@ -43,8 +44,9 @@ export async function finishSession(directory: string, o: FinishOptions): Promis
   } catch (error) {
     o.onFailure(asError(error));
   }
-  const manifest = manifestOf(readJournal(directory));
+  let manifest = manifestOf([]);
   try {
+    manifest = manifestOf(readTrustedJournal(directory));
     if (manifest.files.length > 0) writeFileSync(join(directory, CHAPTERS_FILE), chaptersOf(manifest));
     writeManifest(directory, manifest);
   } catch (error) {
@@ -55,7 +57,7 @@ export async function finishSession(directory: string, o: FinishOptions): Promis
 
 /** Says where the session ends, if the process that recorded it could not. */
 function sayEnd(directory: string, journal: Journal): void {
-  const entries = readJournal(directory);
+  const entries = readTrustedJournal(directory);
   const last = entries.findLast((e) => e.t === "end" || e.t === "session");
   if (last?.t !== "session") return;
   const { files } = manifestOf(entries);
@@ -64,7 +66,7 @@ function sayEnd(directory: string, journal: Journal): void {
 
 async function addPictures(directory: string, journal: Journal, o: FinishOptions): Promise<void> {
   if (o.ffmpeg === "" || o.skip.aborted) return;
-  const entries = readJournal(directory);
+  const entries = readTrustedJournal(directory);
   const { files } = manifestOf(entries);
   const pending = files.filter((f) => f.poster === undefined && f.tracks.some((t) => t.kind === "video"));
   if (pending.length === 0) return;

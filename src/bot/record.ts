@@ -175,7 +175,7 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
       ffmpeg,
       attempt,
       startedAt,
-      ...(last?.zeroAt === undefined ? {} : { zeroAt: last.zeroAt }),
+      ...zeroOf(last?.zeroAt, directory),
       ...(dumpFile === undefined ? {} : { dumpFile }),
       ...(o.token === undefined ? {} : { token: o.token }),
       ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
@@ -203,6 +203,12 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
     manifest,
     done.exit === ExitCode.ok && lost > 0 ? ExitCode.incomplete : done.exit,
   );
+}
+
+/** When the session's time began: a child that died within its first second said so in the journal only. */
+function zeroOf(told: number | undefined, directory: string): { zeroAt?: number } {
+  const zeroAt = told ?? readJournal(directory).find((e) => e.t === "first-media")?.at;
+  return zeroAt === undefined ? {} : { zeroAt };
 }
 
 /** Attempts of which the journal knows nothing any more. */

@@ -19,8 +19,8 @@ import { emptyDraft, PacketRing, Slot } from "./packet-ring.ts";
 const RING_BITS = 12;
 /** With the ring this full, missing packets are given up at once. */
 const PRESSURE = 0.75;
-const VIDEO_HOLD_MS = 1000;
-const AUDIO_HOLD_MS = 700;
+/** Repairs may take this long. What waits for them is lost when the process dies. */
+const HOLD_MS = 700;
 const MARKER_GRACE_MS = 10;
 /** At the very start: wait this long for packets that were overtaken. */
 const START_GRACE_MS = 100;
@@ -77,7 +77,7 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     this.#depacketizer = o.codec.depacketizer(o.fmtp);
     const video = o.codec.kind === "video";
     this.#gate = video ? new FrameGate(o.onLoss ?? "gate") : undefined;
-    this.#baseHold = o.holdMs ?? (video ? VIDEO_HOLD_MS : AUDIO_HOLD_MS);
+    this.#baseHold = o.holdMs ?? HOLD_MS;
     this.#hold = this.#baseHold;
     this.#markers = new MarkerTrust(o.codec.marker);
     this.#markerGrace = o.markerGraceMs ?? MARKER_GRACE_MS;

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { type Journal, type JournalEntry, readJournal } from "./journal.ts";
+import type { Journal, JournalEntry } from "./journal.ts";
+import { readTrustedJournal } from "./trusted-journal.ts";
 
 /** Octets read at a time. */
 const PIECE = 1024 * 1024;
@@ -16,7 +17,7 @@ export async function addChecksums(
   journal: Journal,
   o: { readonly signal?: AbortSignal; readonly onProgress?: (share: number) => void } = {},
 ): Promise<void> {
-  const pending = unsummed(readJournal(directory));
+  const pending = unsummed(readTrustedJournal(directory));
   const total = pending.reduce((n, f) => n + f.bytes, 0);
   let done = 0;
   for (const file of pending) {

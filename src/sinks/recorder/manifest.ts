@@ -72,7 +72,12 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
   const empty = new Set(entries.filter((e) => e.t === "file-empty").map((e) => e.id));
   const opened = entries.filter((e) => e.t === "file-open").filter((e) => !empty.has(e.id));
   const closed = new Map(entries.filter((e) => e.t === "file-close").map((e) => [e.id, e]));
-  const sums = new Map(entries.filter((e) => e.t === "checksum").map((e) => [e.id, e.sha256]));
+  const sums = new Map<string, string>();
+  for (const e of entries) {
+    // Of a file that was closed anew it says nothing.
+    if (e.t === "file-close") sums.delete(e.id);
+    else if (e.t === "checksum") sums.set(e.id, e.sha256);
+  }
   const posters = new Map(entries.filter((e) => e.t === "poster").map((e) => [e.id, e.path]));
   const sheet = entries.findLast((e) => e.t === "contact-sheet")?.path;
   const end = entries.findLast((e) => e.t === "end");

@@ -211,8 +211,8 @@ export class Recorder {
       ...(this.#policy.onResize === "scale" ? { scale: true as const } : {}),
       ...(this.#policy.videoGaps === "keep" ? {} : { fill: this.#policy.videoGaps }),
     };
-    journal.append(opened);
-    return MediaFile.create({
+    // The file first: what the journal names is there.
+    const file = MediaFile.create({
       id,
       path: join(directory, temp),
       docType,
@@ -220,6 +220,8 @@ export class Recorder {
       opened,
       onFailure: (error) => this.#fail(error),
     });
+    journal.append(opened);
+    return file;
   }
 
   /** Ends a group in the background; `finish` waits for it. Sound is brought up to `until`. */
