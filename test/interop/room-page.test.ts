@@ -147,7 +147,7 @@ describeWith("the page in Chromium", [findChromium()], () => {
     expect(row?.codec).toBe(`video/${codec.toUpperCase()}`);
   });
 
-  it("keeps the pictures moving while the room server is away, and joins its successor afresh", async () => {
+  it("keeps the pictures moving while the room server is away, and comes back to its successor", async () => {
     await serve();
     const ann = await enter("Ann");
     const bob = await enter("Bob");
@@ -157,7 +157,7 @@ describeWith("the page in Chromium", [findChromium()], () => {
     await server.close();
     await ann.getByText("Reconnecting").waitFor();
     await decodesMore(ann);
-    // A new server knows nobody: the pages join afresh, under new names, with new connections.
+    // A new server knows nobody, but gives the pages the ids that they had for each other.
     await serve({ port });
     await ann.getByText("Reconnecting").waitFor({ state: "hidden" });
     await bob.getByText("Reconnecting").waitFor({ state: "hidden" });
