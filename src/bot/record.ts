@@ -160,29 +160,34 @@ type Resolved = {
 
 async function recordInto(directory: string, o: RecordOptions, r: Resolved): Promise<RecordResult> {
   const { format, ffmpeg, dumpFile, selection, maxBitrate, startedAt } = r;
+  /** Attempts before this one recorded something. */
+  let mediaBefore = 0;
   const child = supervise({
-    job: (attempt, last) => ({
-      job: "record",
-      room: o.room,
-      name: o.name ?? "Roomtap recorder",
-      directory,
-      format,
-      maxBitrate,
-      selection,
-      policy: { ...defaultPolicy, ...o.policy },
-      collapsePauses: o.pauseTime === "collapsed",
-      paused: o.control?.paused === true,
-      ffmpeg,
-      attempt,
-      startedAt,
-      ...zeroOf(last?.zeroAt, directory),
-      ...(dumpFile === undefined ? {} : { dumpFile }),
-      ...(o.token === undefined ? {} : { token: o.token }),
-      ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
-      ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),
-      ...(o.untilEmptyMs === undefined ? {} : { untilEmptyMs: o.untilEmptyMs }),
-      ...(o.participant === undefined ? {} : { participant: o.participant }),
-    }),
+    job: (attempt, last) => {
+      if (last?.zeroAt !== undefined) mediaBefore ||= attempt;
+      return {
+        job: "record",
+        room: o.room,
+        name: o.name ?? "Roomtap recorder",
+        directory,
+        format,
+        maxBitrate,
+        selection,
+        policy: { ...defaultPolicy, ...o.policy },
+        collapsePauses: o.pauseTime === "collapsed",
+        paused: o.control?.paused === true,
+        ffmpeg,
+        attempt,
+        startedAt,
+        ...zeroOf(last?.zeroAt, directory),
+        ...(dumpFile === undefined ? {} : { dumpFile }),
+        ...(o.token === undefined ? {} : { token: o.token }),
+        ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
+        ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),
+        ...(o.untilEmptyMs === undefined ? {} : { untilEmptyMs: o.untilEmptyMs }),
+        ...(o.participant === undefined ? {} : { participant: o.participant }),
+      };
+    },
     onStatus: o.onStatus ?? (() => undefined),
     onNotice: o.onNotice ?? (() => undefined),
   });
@@ -191,18 +196,14 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
   o.control?.addEventListener("change", () => (o.control?.paused ? child.pause() : child.resume()));
   const done = await child.done;
   const manifest = await finish(directory, ffmpeg, o);
-  const lost = attemptsBefore(directory);
-  if (lost > 0)
+  const lost = mediaBefore > 0 && firstAttempt(directory) >= mediaBefore;
+  if (lost)
     o.onNotice?.({ level: "error", text: "what was recorded before the directory was removed is missing" });
   const failure =
     done.error && new RoomtapError(errorCode(done.error.code), done.error.message, hintOf(done.error));
   if (failure && manifest.files.length === 0) throw failure;
   if (failure) o.onNotice?.({ level: "error", text: failure.message });
-  return resultOf(
-    directory,
-    manifest,
-    done.exit === ExitCode.ok && lost > 0 ? ExitCode.incomplete : done.exit,
-  );
+  return resultOf(directory, manifest, done.exit === ExitCode.ok && lost ? ExitCode.incomplete : done.exit);
 }
 
 /** When the session's time began: a child that died within its first second said so in the journal only. */
@@ -211,8 +212,8 @@ function zeroOf(told: number | undefined, directory: string): { zeroAt?: number 
   return zeroAt === undefined ? {} : { zeroAt };
 }
 
-/** Attempts of which the journal knows nothing any more. */
-function attemptsBefore(directory: string): number {
+/** The first attempt that the journal knows of. */
+function firstAttempt(directory: string): number {
   return readJournal(directory).find((e) => e.t === "session")?.attempt ?? 0;
 }
 

@@ -70,6 +70,8 @@ type Outage = {
 
 /** A sender that never answers does not fill the disk. */
 const MAX_LOGGED_REQUESTS = 10_000;
+/** The manifest of a session that runs is written no more often. */
+const MANIFEST_MS = 1000;
 /** A packet of sound whose length is not known. */
 const PACKET_US = 20_000;
 
@@ -88,6 +90,9 @@ export class Recording {
   readonly #outages = new Map<string, Outage>();
   #pausedAt: Millis | undefined;
   #requests = 0;
+  /** When the manifest was written last, and when it will be. */
+  #manifestAt = Number.NEGATIVE_INFINITY;
+  #manifestTimer: NodeJS.Timeout | undefined;
   /** Length of the recording, once it is over. */
   #endedMs: number | undefined;
 
@@ -95,7 +100,7 @@ export class Recording {
   constructor(o: RecordingOptions) {
     this.#o = o;
     this.#clock = new SessionClock(o.start, o.zeroAt, o.collapsePauses);
-    this.#journal = new Journal(o.directory, () => this.#writeManifest());
+    this.#journal = new Journal(o.directory, () => this.#onFiles());
     this.#journal.append({
       t: "session",
       version: 1,
@@ -313,6 +318,7 @@ export class Recording {
 
   /** Idempotent. */
   close(): void {
+    clearTimeout(this.#manifestTimer);
     this.#journal.close();
   }
 
@@ -351,8 +357,19 @@ export class Recording {
       if (track.id === trackId) this.#o.requestKeyframe(track.linkId, track.mid);
   }
 
+  /** Something is new about the files. A sender that changes codecs all the time does not keep the disk busy. */
+  #onFiles(): void {
+    if (this.#manifestTimer) return;
+    const wait = this.#manifestAt + MANIFEST_MS - performance.now();
+    if (wait <= 0) this.#writeManifest();
+    else this.#manifestTimer = setTimeout(() => this.#writeManifest(), wait).unref();
+  }
+
   /** Whoever looks at the directory meanwhile, or after this process was killed, finds what there is. */
   #writeManifest(): void {
+    clearTimeout(this.#manifestTimer);
+    this.#manifestTimer = undefined;
+    this.#manifestAt = performance.now();
     try {
       writeManifest(this.#o.directory, manifestOf(readJournal(this.#o.directory)));
     } catch {

@@ -34,7 +34,9 @@ export function parseShare(text: string): number {
   const m = /^(\d+(?:\.\d+)?)(%)?$/.exec(text.trim());
   const value = Number(m?.[1]) / (m?.[2] ? 100 : 1);
   if (!m || !(value < 1)) {
-    throw new RoomtapError("usage", `not a share: ${shown(text)}`, { hint: "write it like 5% or 0.05" });
+    throw new RoomtapError("usage", `not a share: ${shown(text)}`, {
+      hint: "write it like 5% or 0.05, less than all",
+    });
   }
   return value;
 }

@@ -143,10 +143,8 @@ export class IncomingStream {
   }
 
   get deadline(): Millis | undefined {
-    const machines = earliest(
-      earliest(this.#nack?.deadline, this.#assembler.deadline),
-      this.standby ? undefined : this.#policy.deadline,
-    );
+    const policy = this.standby ? undefined : this.#policy.deadline;
+    const machines = earliest(earliest(this.#nack?.deadline, this.#assembler.deadline), policy);
     return this.#frames.length + this.#pressed.length > 0 ? millis(0) : earliest(machines, this.#holdUntil);
   }
 
@@ -183,6 +181,8 @@ export class IncomingStream {
     }
     if (this.#timestamps.epoch !== this.#tsEpoch) {
       this.#tsEpoch = this.#timestamps.epoch;
+      // What waits for a report is of the old clock.
+      if (this.#held.length > 0) this.#start();
       this.#timeline.restart();
     }
     const newest = extSeq > this.#newest;
@@ -248,7 +248,7 @@ export class IncomingStream {
     const due = this.#assembler.deadline;
     if (due !== undefined && now >= due) this.#assemble(now);
     if (this.#holdUntil !== undefined && now >= this.#holdUntil) this.#release(now);
-    const frame = this.#frames.length > 0 ? this.#frames.shift() : undefined;
+    const frame = this.#frames.shift();
     if (frame) return { t: "frame", frame };
     const digit = this.#pressed.shift();
     if (digit) return { t: "digit", digit };

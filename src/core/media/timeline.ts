@@ -11,6 +11,9 @@ import { StartGate } from "./start-gate.ts";
 const REPORT_TRUST_MS = 250;
 /** Capture may be this long before arrival: media servers decode, mix and encode on the way. */
 const CAPTURE_TRUST_MS = 1500;
+/** No frame is placed further from its arrival: only timestamps that mean nothing say so. */
+const MAX_AHEAD_MS = 2000;
+const MAX_AGE_MS = 60_000;
 
 /** What places a track: the sender's wall clock of capture or of its reports, or arrival alone. */
 export type TimelineModel =
@@ -133,7 +136,8 @@ export class TrackTimeline {
       duration === undefined
         ? media + this.#offset
         : this.#grid.place(media, this.#offset, Math.max(1, duration / 1000));
-    this.#lastLocal = Math.max(this.#lastLocal + 1, local);
+    const possible = Math.min(Math.max(local, arrival - MAX_AGE_MS), arrival + MAX_AHEAD_MS);
+    this.#lastLocal = Math.max(this.#lastLocal + 1, possible);
     return millis(this.#lastLocal);
   }
 

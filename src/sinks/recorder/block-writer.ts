@@ -7,6 +7,8 @@ import { RoomtapError } from "../../core/fault.ts";
 const MAX_QUEUED = 64 * 1024 * 1024;
 /** Pieces are joined up to this size. */
 const MAX_WRITE = 1024 * 1024;
+/** Memory of pieces that are written is given back after so many. */
+const MAX_TAKEN = 1000;
 
 /**
  * Writes pieces of a file at their places, in order, without blocking the event loop. Neighbouring pieces
@@ -17,6 +19,8 @@ export class BlockWriter {
   readonly #fd: number;
   readonly #onFailure: (error: RoomtapError) => void;
   #queue: FilePatch[] = [];
+  /** Pieces of the queue that are taken: an array that is long gives up its first one slowly. */
+  #taken = 0;
   #queued = 0;
   #writing = false;
   #failed = false;
@@ -54,7 +58,7 @@ export class BlockWriter {
 
   /** Resolves when everything queued is written, or writing has failed. */
   async drained(): Promise<void> {
-    if (this.#queue.length === 0 && !this.#writing) return;
+    if (this.#queue.length === this.#taken && !this.#writing) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -78,6 +82,7 @@ export class BlockWriter {
       if (error) {
         this.#failed = true;
         this.#queue = [];
+        this.#taken = 0;
         this.#queued = 0;
         this.#onFailure(diskError(this.#path, error));
       }
@@ -87,15 +92,22 @@ export class BlockWriter {
 
   /** The first piece, joined with those that follow it in the file. */
   #next(): FilePatch | undefined {
-    const first = this.#queue.shift();
-    if (!first) return undefined;
+    const first = this.#queue[this.#taken++];
+    if (!first) {
+      this.#queue = [];
+      this.#taken = 0;
+      return undefined;
+    }
     const parts = [first.bytes];
     let end = first.at + first.bytes.length;
-    while (this.#queue[0]?.at === end && end - first.at < MAX_WRITE) {
-      const next = this.#queue.shift();
-      if (!next) break;
+    for (let next = this.#queue[this.#taken]; next?.at === end && end - first.at < MAX_WRITE; ) {
       parts.push(next.bytes);
       end += next.bytes.length;
+      next = this.#queue[++this.#taken];
+    }
+    if (this.#taken > MAX_TAKEN) {
+      this.#queue.splice(0, this.#taken);
+      this.#taken = 0;
     }
     return { at: first.at, bytes: concat(parts) };
   }

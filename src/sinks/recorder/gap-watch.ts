@@ -21,6 +21,7 @@ export class GapWatch {
   #distance: number | undefined;
   /** The last frame stood behind a hole: how far the next one is away may be what is usual now. */
   #behindGap = false;
+  #lost = false;
 
   constructor(kind: MediaKind) {
     this.#audio = kind === "audio";
@@ -31,22 +32,28 @@ export class GapWatch {
     this.#last ??= at;
   }
 
+  /** Packets before the next frame are known to be missing. */
+  lost(): void {
+    this.#lost = true;
+  }
+
   /** The hole before this frame, if there is one. Frames in order of time. */
   frame(f: Frame): Gap | undefined {
+    const lost = f.lostBefore > 0 || this.#lost;
+    this.#lost = false;
     const last = this.#last;
     const end = f.time + (this.#audio ? (f.duration ?? 0) : 0);
     this.#last = Math.max(last ?? end, end);
     if (last === undefined) return undefined;
     const distance = f.time - last;
-    const usual =
-      distance < this.#limit(f.lostBefore > 0) || (this.#behindGap && !this.#audio && f.lostBefore === 0);
+    const usual = distance < this.#limit(lost) || (this.#behindGap && !this.#audio && !lost);
     this.#behindGap = !usual;
     if (usual) {
       if (!this.#audio) this.#learn(distance);
       return undefined;
     }
     this.#distance = undefined;
-    return { from: micros(last), to: f.time, cause: f.lostBefore > 0 ? "loss" : "silence" };
+    return { from: micros(last), to: f.time, cause: lost ? "loss" : "silence" };
   }
 
   /** The hole between the last frame and the end, if there is one. */

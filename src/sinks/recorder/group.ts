@@ -323,7 +323,10 @@ export class RecordingGroup {
     if (frame.width !== undefined && frame.height !== undefined) this.#followSize(file, track, frame);
     if (track.filler) {
       const duration = frame.duration ?? OPUS_SILENCE_US;
-      if (!track.filler.takes(frame.time, duration, frame.data.length)) return;
+      if (!track.filler.takes(frame.time, duration, frame.data.length)) {
+        if (frame.lostBefore > 0) track.gaps.lost();
+        return;
+      }
       this.#silence(file, track, track.filler.before(frame.time, duration));
     }
     const gap = track.gaps.frame(frame);

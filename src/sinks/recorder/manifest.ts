@@ -81,7 +81,6 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
   const posters = new Map(entries.filter((e) => e.t === "poster").map((e) => [e.id, e.path]));
   const sheet = entries.findLast((e) => e.t === "contact-sheet")?.path;
   const end = entries.findLast((e) => e.t === "end");
-  const left = new Map(entries.filter((e) => e.t === "participant-left").map((e) => [e.id, e.leftMs]));
   const files = opened.flatMap((o) => {
     const c = closed.get(o.id);
     return c ? [file(o, c, sums.get(o.id), posters.get(o.id))] : [];
@@ -95,12 +94,7 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
     ...(end ? { durationMs: end.atMs } : {}),
     restarts: Math.max(0, sessions.length - 1),
     complete: files.length === opened.length,
-    participants: entries
-      .filter((e) => e.t === "participant")
-      .map(({ id, name, joinedMs }) => {
-        const leftMs = left.get(id);
-        return { id, name, joinedMs, ...(leftMs === undefined ? {} : { leftMs }) };
-      }),
+    participants: participantsOf(entries),
     tracks: tracksOf(statistics),
     files,
     events,
@@ -112,6 +106,21 @@ export function manifestOf(entries: readonly JournalEntry[]): Manifest {
     statistics,
     faults: sumOfFaults(entries),
   };
+}
+
+/** Everyone who was there, once: from when they first came to when they left for good. */
+function participantsOf(entries: readonly JournalEntry[]): Manifest["participants"] {
+  const known = new Map<string, { id: string; name: string; joinedMs: number; leftMs?: number }>();
+  for (const e of entries) {
+    if (e.t === "participant") {
+      const { id, name, joinedMs } = e;
+      known.set(id, { id, name, joinedMs: known.get(id)?.joinedMs ?? joinedMs });
+    } else if (e.t === "participant-left") {
+      const p = known.get(e.id);
+      if (p) p.leftMs = e.leftMs;
+    }
+  }
+  return [...known.values()];
 }
 
 function sumOfFaults(entries: readonly JournalEntry[]): Record<string, number> {

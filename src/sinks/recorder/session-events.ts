@@ -65,6 +65,9 @@ type PlacedFile = {
   readonly durationMs: number;
 };
 
+/** Files that follow each other may lie apart by a picture or two. */
+const SEAM_MS = 150;
+
 /** Who does not send for this long has muted, or switched the camera off. */
 const MUTE_MS = 2000;
 
@@ -79,7 +82,8 @@ export function eventsOf(entries: readonly JournalEntry[], files: readonly Place
     participantId: opened.get(id)?.participantId ?? "",
     path: closed.get(id) ?? "",
   });
-  const reconnects = [...outagesOf(entries), ...restartsOf(entries, files)];
+  const between = gapsBetweenFiles(entries, files);
+  const reconnects = [...outagesOf(entries), ...restartsOf(between)];
   const events = entries.flatMap((e): SessionEvent[] => {
     switch (e.t) {
       case "participant":
@@ -113,13 +117,13 @@ export function eventsOf(entries: readonly JournalEntry[], files: readonly Place
           toMs: e.toMs,
           cause: e.cause,
         };
-        return withMutes({ ...gap, cause: causeOf(gap, entries, reconnects) });
+        return withMutes({ ...gap, cause: causeOf(gap, entries, [...reconnects, ...between]) });
       }
       default:
         return [];
     }
   });
-  return [...events, ...reconnects, ...restartGaps(entries, files)].toSorted((a, b) => a.atMs - b.atMs);
+  return [...events, ...reconnects, ...between].toSorted((a, b) => a.atMs - b.atMs);
 }
 
 /** Nothing came because nothing was sent: muted from there to there. */
@@ -137,17 +141,18 @@ function withMutes(gap: Gap): SessionEvent[] {
 function causeOf(
   gap: Gap,
   entries: readonly JournalEntry[],
-  reconnects: readonly Extract<SessionEvent, { type: "reconnect" }>[],
+  away: readonly (Gap | Extract<SessionEvent, { type: "reconnect" }>)[],
 ): GapCause {
   if (gap.cause !== "loss" && gap.cause !== "silence") return gap.cause;
   const span = { fromMs: gap.atMs, toMs: gap.toMs };
   const paused = entries.some((e) => e.t === "pause" && covers(e, span));
   if (paused) return "pause";
-  const out = reconnects.some(
+  // A connection counts as lost long after the last packet: what is missing right before belongs to it.
+  const out = away.some(
     (r) =>
-      r.what === "media" &&
+      (r.type === "gap" ? r.cause === "outage" : r.what === "media") &&
       r.participantId === gap.participantId &&
-      overlap({ fromMs: r.atMs, toMs: r.toMs }, span) > 0,
+      overlap({ fromMs: r.atMs - SEAM_MS, toMs: r.toMs }, span) > 0,
   );
   return out ? "outage" : gap.cause;
 }
@@ -178,11 +183,8 @@ function outagesOf(entries: readonly JournalEntry[]): Extract<SessionEvent, { ty
 }
 
 /** Times that the recorder itself had to start again: from the end of its last file to the start of the next. */
-function restartsOf(
-  entries: readonly JournalEntry[],
-  files: readonly PlacedFile[],
-): Extract<SessionEvent, { type: "reconnect" }>[] {
-  const gaps = restartGaps(entries, files);
+function restartsOf(between: readonly Gap[]): Extract<SessionEvent, { type: "reconnect" }>[] {
+  const gaps = between.filter((g) => g.cause === "restart");
   const byEnd = new Map<number, Gap>();
   // One restart leaves a gap with everyone; they end within moments of each other.
   for (const g of gaps)
@@ -200,16 +202,29 @@ function restartsOf(
   }));
 }
 
-/** What is missing of a participant between the files of an attempt and those of the next. */
-function restartGaps(entries: readonly JournalEntry[], files: readonly PlacedFile[]): Gap[] {
+/**
+ * What is missing of a participant between one file and the next: because the recorder itself had to start again, or
+ * because they were away. Files that follow each other leave none.
+ */
+function gapsBetweenFiles(entries: readonly JournalEntry[], files: readonly PlacedFile[]): Gap[] {
   const out: Gap[] = [];
   const known = new Map<string, { attempt: number; endMs: number }>();
   const attemptOf = attemptsOf(entries);
+  const outages = outagesOf(entries).filter((o) => o.what === "media");
   for (const f of files.toSorted((a, b) => a.startMs - b.startMs)) {
     const who = `${f.participantId}/${f.source}`;
     const at = attemptOf.get(f.path) ?? 0;
     const before = known.get(who);
-    if (before && before.attempt !== at && f.startMs > before.endMs)
+    const restarted = before?.attempt !== at;
+    const away = before && { fromMs: before.endMs, toMs: f.startMs };
+    // Who left and came back in the meantime was not missing.
+    const missing =
+      restarted ||
+      (away &&
+        outages.some(
+          (o) => o.participantId === f.participantId && overlap({ fromMs: o.atMs, toMs: o.toMs }, away) > 0,
+        ));
+    if (before && missing && f.startMs > before.endMs)
       out.push({
         atMs: before.endMs,
         type: "gap",
@@ -217,7 +232,7 @@ function restartGaps(entries: readonly JournalEntry[], files: readonly PlacedFil
         path: f.path,
         kind: "all",
         toMs: f.startMs,
-        cause: "restart",
+        cause: restarted ? "restart" : "outage",
       });
     known.set(who, { attempt: at, endMs: Math.max(before?.endMs ?? 0, f.startMs + f.durationMs) });
   }

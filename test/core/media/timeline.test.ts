@@ -188,3 +188,16 @@ test("placed times always grow", () => {
     last = local;
   }
 });
+
+test("no frame is placed long after it came, nor long before, whatever its timestamp says", () => {
+  const track = new SenderTimeline().track(48_000);
+  for (let t = 0; t < 1000; t += 20) {
+    track.onPacket(audioRtp(t), millis(t));
+    track.place(audioRtp(t), millis(t), 20_000);
+  }
+  // Frames that were held while others came in between: days ahead of the mapping, and behind it.
+  expect(track.place(audioRtp(8.64e7), millis(1000), 20_000)).toBeLessThanOrEqual(3000);
+  const late = new SenderTimeline().track(48_000);
+  late.onPacket(audioRtp(8.64e7), millis(5000));
+  expect(late.place(audioRtp(0), millis(5000), 20_000)).toBeGreaterThanOrEqual(5000 - 60_000);
+});
