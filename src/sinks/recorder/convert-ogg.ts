@@ -1,21 +1,27 @@
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
-import { OPUS_SILENCE, opusPacketDuration } from "../../core/codecs/opus-packet.ts";
 import { MatroskaReader } from "../../core/containers/matroska/reader.ts";
-import { OggOpusWriter } from "../../core/containers/ogg/opus-writer.ts";
+import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
+import { oggCrc } from "../../core/containers/ogg/crc.ts";
+import { opusTags, readOpusHead } from "../../core/containers/ogg/opus-headers.ts";
 import { RoomtapError } from "../../core/fault.ts";
-import { SilenceFiller } from "../../core/media/silence.ts";
-import { micros } from "../../core/time.ts";
 import { BlockWriter } from "./block-writer.ts";
+import type { FileTrack } from "./journal.ts";
+import { OggSound } from "./ogg-sound.ts";
 
-const CHUNK = 1024 * 1024;
-/** A packet whose length cannot be told. */
-const PACKET_US = 20_000;
-const SILENCE_US = 20_000;
+const CHUNK = 256 * 1024;
+/** Octets that may wait for the disk. */
+const MAX_UNWRITTEN = 1024 * 1024;
+/** A block longer than this is no packet of sound. */
+const MAX_PACKET = 256 * 1024;
+/** No recording is longer: what claims to be would be silence without an end. */
+const MAX_MS = 100 * 86_400_000;
+/** Streams of one file may be this far apart in it, milliseconds. */
+const INTERLEAVE_MS = 1000;
 
-/** What to make an Ogg of. */
+/** What to make an Ogg file of. */
 export type OggConversion = {
-  /** A complete Matroska of ours with a track of Opus. */
+  /** A finished Matroska of ours whose sound is all Opus. */
   readonly input: string;
   /** It must not exist. */
   readonly output: string;
@@ -26,103 +32,163 @@ export type OggConversion = {
   readonly onProgress: (share: number) => void;
 };
 
+/** What an Ogg file holds. */
+export type OggMade = {
+  /** As a player tells it, milliseconds. */
+  readonly durationMs: number;
+  readonly bytes: number;
+  readonly tracks: readonly FileTrack[];
+};
+
 /**
  * Makes an Ogg Opus file of the sound of a recording. Packets are taken as they are; the file begins when the
- * recording did, and a hole is silence, because Ogg has no times but the count of its samples. Resolves with packets
- * and milliseconds; rejects with a RoomtapError (media-invalid, disk-full, output-unwritable), or with the signal's
- * reason when it is aborted. The caller removes what is left.
+ * recording did, and a hole is silence, because Ogg has no times but the count of its samples. Rejects with a
+ * RoomtapError (media-invalid, disk-full, output-unwritable), with the error of the file system for the input, or
+ * with the signal's reason when it is aborted. The caller removes what is left.
  */
-export async function convertToOgg(o: OggConversion): Promise<{ frames: number; durationMs: number }> {
+export async function convertToOgg(o: OggConversion): Promise<OggMade> {
   const input = await open(o.input, "r");
   try {
-    const { size } = await input.stat();
-    let failure: RoomtapError | undefined;
-    const disk = new BlockWriter(o.output, (error) => {
-      failure = error;
-    });
-    const sound = new Sound(o, disk);
+    const output = new OggOutput(o);
     try {
-      const reader = new MatroskaReader();
-      const chunk = new Uint8Array(CHUNK);
-      for (let at = 0; at < size; ) {
-        o.signal.throwIfAborted();
-        if (failure) throw failure;
-        const { bytesRead } = await input.read(chunk, 0, CHUNK, at);
-        if (bytesRead === 0) break;
-        for (const e of reader.push(chunk.slice(0, bytesRead))) {
-          if (e.t === "tracks") sound.track(e.tracks.find((t) => t.codecId === "A_OPUS"));
-          if (e.t !== "block" || e.track !== sound.number) continue;
-          const inside = e.offset >= at && e.offset + e.size <= at + bytesRead;
-          const data = new Uint8Array(e.size);
-          if (inside) data.set(chunk.subarray(e.offset - at, e.offset - at + e.size));
-          else await input.read(data, 0, e.size, e.offset);
-          sound.packet(e.timeMs, data);
-        }
-        at += bytesRead;
-        o.onProgress(Math.min(1, at / size));
-        await disk.drained();
-        await setImmediate();
-      }
-      const result = sound.finish();
-      await disk.close();
-      if (failure) throw failure;
-      return result;
+      await readSound(input, o, output);
+      return await output.finish();
     } finally {
-      await disk.close();
+      await output.close();
     }
   } finally {
     await input.close();
   }
 }
 
-/** The one stream of the file. */
-class Sound {
+async function readSound(input: FileHandle, o: OggConversion, output: OggOutput): Promise<void> {
+  const { size } = await input.stat();
+  const reader = new MatroskaReader();
+  const chunk = new Uint8Array(CHUNK);
+  let at = 0;
+  let read = 0;
+  const take = async (events: ReturnType<MatroskaReader["push"]>) => {
+    for (const e of events) {
+      if (e.t === "tracks") output.tracks(e.tracks);
+      if (e.t !== "block" || e.size > MAX_PACKET || !output.wants(e.track)) continue;
+      const from = e.offset - at;
+      const inside = from >= 0 && from + e.size <= read;
+      const data = inside ? chunk.slice(from, from + e.size) : await bytesAt(input, e.offset, e.size);
+      await output.packet(e.track, e.timeMs, data);
+    }
+  };
+  while (at < size && !reader.failed) {
+    ({ bytesRead: read } = await input.read(chunk, 0, CHUNK, at));
+    if (read === 0) break;
+    await take(reader.push(chunk.subarray(0, read)));
+    at += read;
+    o.onProgress(Math.min(1, at / size));
+    o.signal.throwIfAborted();
+    await setImmediate();
+  }
+  await take(reader.end());
+  // Whoever asked would take a part for the whole.
+  if (reader.failed) throw new RoomtapError("media-invalid", `${o.input} cannot be read to its end`);
+}
+
+async function bytesAt(input: FileHandle, offset: number, size: number): Promise<Uint8Array> {
+  const data = new Uint8Array(size);
+  const { bytesRead } = await input.read(data, 0, size, offset);
+  return data.subarray(0, bytesRead);
+}
+
+type Source = { readonly number: number; readonly headBytes: Uint8Array };
+
+/** The file being made: streams of sound, one for each track. */
+class OggOutput {
   readonly #o: OggConversion;
   readonly #disk: BlockWriter;
-  readonly #filler = new SilenceFiller();
-  #writer: OggOpusWriter | undefined;
+  #failure: RoomtapError | undefined;
   #length = 0;
-  #frames = 0;
-  number: number | undefined;
+  #unwritten = 0;
+  #sources: Source[] = [];
+  /** By track number; empty until the first packet. */
+  readonly #sounds = new Map<number, OggSound>();
 
-  constructor(o: OggConversion, disk: BlockWriter) {
+  constructor(o: OggConversion) {
     this.#o = o;
-    this.#disk = disk;
-    this.#filler.start(micros(0));
+    this.#disk = new BlockWriter(o.output, (error) => {
+      this.#failure = error;
+    });
   }
 
-  track(t: { readonly number: number; readonly codecPrivate?: Uint8Array } | undefined): void {
-    if (!t?.codecPrivate || this.#writer) return;
-    this.number = t.number;
-    // One stream a file: any number identifies it.
-    this.#writer = new OggOpusWriter({ head: t.codecPrivate, serial: 1, tags: this.#o.tags });
-    this.#write(this.#writer.header());
+  /** The tracks of the recording, which are told before any block. */
+  tracks(tracks: readonly MatroskaTrack[]): void {
+    if (this.#sounds.size > 0) return;
+    this.#sources = tracks
+      .filter((t) => t.kind === "audio")
+      .map(({ number, codecId, codecPrivate }) => {
+        if (codecId === "A_OPUS" && codecPrivate && readOpusHead(codecPrivate))
+          return { number, headBytes: codecPrivate };
+        throw new RoomtapError("media-invalid", `track ${number} of ${this.#o.input} is no Opus`);
+      });
   }
 
-  packet(timeMs: number, data: Uint8Array): void {
-    const duration = opusPacketDuration(data) ?? PACKET_US;
-    const time = micros(timeMs * 1000);
-    if (!this.#filler.takes(time, duration, data.length)) return;
-    for (const _ of this.#filler.before(time, duration)) this.#put(OPUS_SILENCE, SILENCE_US);
-    this.#put(data, duration);
+  wants(track: number): boolean {
+    return this.#sources.some((s) => s.number === track);
   }
 
-  finish(): { frames: number; durationMs: number } {
-    const writer = this.#writer;
-    if (!writer || this.#frames === 0)
+  async packet(track: number, timeMs: number, data: Uint8Array): Promise<void> {
+    if (timeMs > MAX_MS) throw new RoomtapError("media-invalid", `${this.#o.input} holds impossible times`);
+    if (this.#sounds.size === 0) await this.#begin(track, timeMs);
+    for (const [number, sound] of this.#sounds) {
+      if (number === track) await sound.packet(timeMs, data);
+      else await sound.reach(timeMs - INTERLEAVE_MS);
+    }
+  }
+
+  async finish(): Promise<OggMade> {
+    const sounds = [...this.#sounds.values()];
+    if (sounds.every((s) => s.track.frames === 0))
       throw new RoomtapError("media-invalid", `there is no Opus in ${this.#o.input}`);
-    this.#write(writer.finish());
-    return { frames: this.#frames, durationMs: Math.round(writer.playable / 48) };
+    for (const sound of sounds) await sound.finish();
+    await this.close();
+    if (this.#failure) throw this.#failure;
+    return {
+      durationMs: Math.round(Math.max(...sounds.map((s) => s.durationMs))),
+      bytes: this.#length,
+      tracks: sounds.map((s) => s.track),
+    };
   }
 
-  #put(data: Uint8Array, durationUs: number): void {
-    const page = this.#writer?.packet(data, durationUs);
-    this.#frames++;
-    if (page) this.#write(page);
+  /** Idempotent. */
+  async close(): Promise<void> {
+    await this.#disk.close();
   }
 
-  #write(bytes: Uint8Array): void {
-    this.#disk.push([{ at: this.#length, bytes }]);
-    this.#length += bytes.length;
+  async #begin(track: number, timeMs: number): Promise<void> {
+    const { tags } = this.#o;
+    const serial = serialOf(tags);
+    for (const [i, { number, headBytes }] of this.#sources.entries()) {
+      const head = readOpusHead(headBytes);
+      if (!head) continue;
+      const firstMs = number === track ? timeMs : undefined;
+      const write = (page: Uint8Array) => this.#write(page);
+      const sound = new OggSound({ head, headBytes, serial: (serial + i) >>> 0, tags, firstMs, write });
+      this.#sounds.set(number, sound);
+    }
+    for (const sound of this.#sounds.values()) await sound.first();
+    for (const sound of this.#sounds.values()) await sound.tags();
   }
+
+  async #write(page: Uint8Array): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    this.#disk.push([{ at: this.#length, bytes: page }]);
+    this.#length += page.length;
+    this.#unwritten += page.length;
+    if (this.#unwritten < MAX_UNWRITTEN) return;
+    this.#unwritten = 0;
+    await this.#disk.drained();
+    this.#o.signal.throwIfAborted();
+  }
+}
+
+/** A number for the first stream: the same for the same recording, another for others, which may be joined with it. */
+function serialOf(tags: Readonly<Record<string, string>>): number {
+  return oggCrc(opusTags(tags));
 }

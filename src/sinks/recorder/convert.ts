@@ -5,7 +5,7 @@ import { RoomtapError } from "../../core/fault.ts";
 import { convertRecording } from "../../ffmpeg/convert.ts";
 import { type ProbedFile, probeFile } from "../../ffmpeg/probe.ts";
 import { diskError } from "./block-writer.ts";
-import { convertToOgg } from "./convert-ogg.ts";
+import { convertToOgg, type OggMade } from "./convert-ogg.ts";
 import { type FileOpened, type FileTrack, type Journal, readJournal } from "./journal.ts";
 import { extensionOf, type FileFormat, finalFormat, isFinal, TEMP_SUFFIX } from "./output.ts";
 
@@ -149,13 +149,13 @@ async function toOgg(
   o: ConvertOptions,
   f: { readonly input: string; readonly output: string; readonly name: string },
 ): Promise<void> {
-  let made: Awaited<ReturnType<typeof convertToOgg>>;
+  let made: OggMade;
   rmSync(f.output, { force: true });
   try {
     made = await convertToOgg({
       input: f.input,
       output: f.output,
-      tags: { TITLE: c.opened.participant },
+      tags: tagsOf(o.directory, c.opened),
       signal: o.skip,
       onProgress: o.onProgress,
     });
@@ -171,12 +171,17 @@ async function toOgg(
     id: c.opened.id,
     path: f.name,
     format: "ogg",
-    durationMs: made.durationMs,
-    bytes: statSync(join(o.directory, f.name)).size,
-    tracks: [{ kind: "audio", codec: "opus", frames: made.frames }],
+    ...made,
     ...(c.recovered ? { recovered: true as const } : {}),
   });
   rmSync(f.input, { force: true });
+}
+
+/** Whose voice it is, and when it was: what players show. */
+function tagsOf(directory: string, { participant, startMs }: FileOpened): Record<string, string> {
+  const zero = readJournal(directory).find((e) => e.t === "first-media")?.at ?? Number.NaN;
+  const date = new Date(zero + startMs);
+  return { TITLE: participant, ...(Number.isNaN(date.getTime()) ? {} : { DATE: date.toISOString() }) };
 }
 
 /** Where pictures are missing in a file, in its own time. */

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
-import { concat, u8 } from "../../../src/core/bytes.ts";
+import { concat, equalBytes, u8 } from "../../../src/core/bytes.ts";
 import { opusHead } from "../../../src/core/codecs/opus-packet.ts";
-import { OggOpusWriter, preSkipOf } from "../../../src/core/containers/ogg/opus-writer.ts";
-import { lacingOf, oggCrc, oggPage } from "../../../src/core/containers/ogg/page.ts";
+import { oggCrc } from "../../../src/core/containers/ogg/crc.ts";
+import { OggOpusWriter } from "../../../src/core/containers/ogg/opus-writer.ts";
+import { oggPage } from "../../../src/core/containers/ogg/page.ts";
+import { OggWriter } from "../../../src/core/containers/ogg/writer.ts";
 import { randomInt, seededRandom } from "../../../src/core/random.ts";
 
 type Page = { flags: number; granule: bigint; sequence: number; lacing: number[]; body: Uint8Array };
@@ -56,8 +58,7 @@ function packets(list: readonly Page[]): Uint8Array[] {
   return out;
 }
 
-test("the checksum is that of the standard's example polynomial", () => {
-  // "OggS" and zeros, checked against libogg's table by hand.
+test("the checksum is what comes of the polynomial, bit by bit", () => {
   const page = oggPage({ serial: 0, sequence: 0, granule: 0, lacing: [], body: [] });
   expect(page).toHaveLength(27);
   expect(pages(page)).toHaveLength(1);
@@ -70,7 +71,25 @@ test.each([
   [255, [255, 0]],
   [600, [255, 255, 90]],
 ])("a packet of %i octets has the lacing %j", (length, lacing) => {
-  expect(lacingOf(length)).toEqual(lacing);
+  const writer = new OggWriter(1);
+  expect(writer.packet(new Uint8Array(length), 5)).toEqual([]);
+  expect(pages(writer.flush())[0]?.lacing).toEqual(lacing);
+});
+
+test("a packet longer than pages continues on the next, and no position is told where none ends", () => {
+  const writer = new OggWriter(1);
+  const small = Uint8Array.of(1, 2, 3);
+  const large = Uint8Array.from({ length: 2 * 255 * 255 + 10 }, (_, i) => i * 7);
+  // As long as a page to the octet: the segment that ends it stands on the next.
+  const exact = large.subarray(0, 255 * 255);
+  const parts = [...writer.packet(small, 10), ...writer.packet(large, 20), ...writer.packet(exact, 30)];
+  const list = pages(concat([...parts, ...writer.packet(small, 40), writer.flush({ last: true })]));
+  const out = packets(list);
+  expect(out.map((p) => p.length)).toEqual([3, large.length, exact.length, 3]);
+  expect(equalBytes(out[1] ?? small, large) && equalBytes(out[2] ?? small, exact)).toBe(true);
+  expect(list.map((p) => p.flags & 1)).toEqual([0, 0, 1, 1, 0, 1]);
+  expect(list.map((p) => Number(p.granule))).toEqual([10, -1, -1, 20, -1, 40]);
+  expect(list.at(-1)?.flags).toBe(5);
 });
 
 test("packets of any size come out as they went in, a second to a page, the position behind each", () => {
@@ -80,11 +99,8 @@ test("packets of any size come out as they went in, a second to a page, the posi
   const sent = Array.from({ length: 1000 }, () =>
     Uint8Array.from({ length: randomInt(random, 700) }, () => randomInt(random, 256)),
   );
-  const parts = [writer.header()];
-  for (const p of sent) {
-    const page = writer.packet(p, 20_000);
-    if (page) parts.push(page);
-  }
+  const parts = [writer.first(), ...writer.tags()];
+  for (const p of sent) parts.push(...writer.packet(p, 960));
   parts.push(writer.finish());
   const list = pages(concat(parts));
   expect(list.map((p) => p.sequence)).toEqual(list.map((_, i) => i));
@@ -92,7 +108,8 @@ test("packets of any size come out as they went in, a second to a page, the posi
   const [first, tags, ...rest] = packets(list);
   expect(first).toEqual(head);
   expect(new TextDecoder().decode(tags)).toContain("TITLE=Zoë <b>\u202e");
-  expect(rest).toEqual(sent);
+  expect(rest.every((p, i) => equalBytes(p, sent[i] ?? head))).toBe(true);
+  expect(rest).toHaveLength(sent.length);
   const sound = list.slice(2);
   expect(Math.max(...sound.map((p) => p.lacing.filter((l) => l < 255).length))).toBeLessThanOrEqual(51);
   let ended = 0n;
@@ -106,14 +123,9 @@ test("packets of any size come out as they went in, a second to a page, the posi
 test("comments longer than a page go on on the next", () => {
   const tags = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`T${i}`, "ü".repeat(900)]));
   const writer = new OggOpusWriter({ head: opusHead({ channels: 1 }), serial: 1, tags });
-  const list = pages(writer.header());
+  const list = pages(concat([writer.first(), ...writer.tags()]));
   expect(list.length).toBeGreaterThan(3);
   expect(list.slice(2).every((p) => p.flags === 1)).toBe(true);
   expect(list.slice(1, -1).every((p) => p.granule === -1n)).toBe(true);
   expect(packets(list)).toHaveLength(2);
-});
-
-test("a head that is cut off skips nothing", () => {
-  expect(preSkipOf(opusHead({ channels: 2, preSkip: 3840 }))).toBe(3840);
-  expect(preSkipOf(new Uint8Array(5))).toBe(0);
 });
