@@ -31,9 +31,13 @@ export function docTypeFor(format: AskedFormat, codecs: readonly string[]): DocT
   return (format === "auto" || format === "webm") && fitsWebm(codecs) ? "webm" : "matroska";
 }
 
-/** What a file with these codecs becomes. */
+/** Codecs of sound. */
+const soundCodecs: ReadonlySet<string> = new Set(["opus", "multiopus", "pcmu", "pcma", "g722"]);
+
+/** What a file with these codecs becomes. Pictures are never thrown away for Ogg: what has them stays as it is. */
 export function finalFormat(format: AskedFormat, codecs: readonly string[]): FileFormat {
-  if (format !== "auto") return format;
+  const fits = format !== "ogg" || (codecs.length > 0 && codecs.every((c) => soundCodecs.has(c)));
+  if (format !== "auto" && fits) return format;
   return fitsWebm(codecs) ? "webm" : "mkv";
 }
 
