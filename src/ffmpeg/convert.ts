@@ -57,7 +57,8 @@ export async function convertRecording(o: ConvertRun): Promise<void> {
 
 /** The command of a conversion. What the container takes stays as it is; everything else is encoded. */
 export function conversionCommand(c: RecordingConversion, fpsMode: boolean): CommandSpec {
-  const { video, audio, format } = c;
+  const { audio, format } = c;
+  const video = format === "ogg" ? undefined : c.video;
   const copy = video !== undefined && copiesVideo(format, video);
   const sound = audio !== undefined && !copiesAudio(format, audio);
   return {
@@ -65,6 +66,9 @@ export function conversionCommand(c: RecordingConversion, fpsMode: boolean): Com
     ...(video && !copy ? { videoFilters: [...filling(video.fill), canvas(video.width, video.height)] } : {}),
     ...(sound ? { audioFilters: [STEADY_SOUND] } : {}),
     options: [
+      // By itself ffmpeg takes one track of sound, and the second microphone would be gone.
+      ...(video ? ["-map", "0:v:0?"] : []),
+      ...["-map", "0:a?"],
       ...(video ? videoOptions(format, video.codec, copy, fpsMode) : []),
       ...(audio === undefined ? [] : sound ? audioOptions(format) : ["-c:a", "copy"]),
       ...containers[format],
@@ -77,7 +81,7 @@ const containers = {
   mp4: ["-movflags", "+faststart", "-f", "mp4"],
   webm: ["-f", "webm"],
   mkv: ["-f", "matroska"],
-  ogg: ["-vn", "-f", "ogg"],
+  ogg: ["-f", "ogg"],
 } as const;
 
 type Video = NonNullable<RecordingConversion["video"]>;

@@ -109,3 +109,15 @@ test("a recording as WebM is encoded in VP8 and Opus", () => {
   expect(line({ ...recording, audio: "pcmu", format: "webm" })).toContain("-c:a libopus");
   expect(args).toMatch(/-f webm out\.part$/);
 });
+
+test("a recording as Ogg is its sound alone, all of it", () => {
+  const args = line({ ...recording, audio: "pcmu", format: "ogg", video: { codec: "vp8", ...hd } });
+  expect(args).toContain("-map 0:a? -c:a libopus");
+  expect(args).not.toMatch(/0:v|-c:v|scale=/);
+  expect(args).toMatch(/-f ogg out\.part$/);
+});
+
+test("every track of sound is taken, and the picture", () => {
+  const args = line({ ...recording, format: "mp4", video: { codec: "vp8", ...hd } });
+  expect(args).toContain("-map 0:v:0? -map 0:a?");
+});

@@ -50,7 +50,7 @@ function packets(name: string, input: readonly string[], options: readonly strin
 async function recorded(
   codec: Codec,
   sent: readonly Uint8Array[],
-  o: { fmtp?: string; format?: "mkv" | "webm" | "mp4" } = {},
+  o: { fmtp?: string; format?: "mkv" | "webm" | "mp4" | "ogg" } = {},
 ): Promise<{ path: string; session: TestSession; us: number }> {
   const session = new TestSession({ format: o.format ?? "mkv", ffmpeg: ffmpeg.path ?? "" });
   const mic = session.add("mic", { name: codec.name });
@@ -107,7 +107,7 @@ const cases: readonly {
   sent: () => Uint8Array[];
   decodes: string;
   fmtp?: string;
-  format?: "mkv" | "webm" | "mp4";
+  format?: "mkv" | "webm" | "mp4" | "ogg";
   channels?: number;
 }[] = [
   {
@@ -131,6 +131,36 @@ const cases: readonly {
     sent: () => octets("g.g722", "g722", 16_000, "g722"),
     decodes: "aac",
     format: "mp4",
+  },
+  {
+    name: "mu-law into Ogg",
+    codec: pcmu,
+    sent: () => octets("m.ul", "pcm_mulaw", 8000, "mulaw"),
+    decodes: "opus",
+    format: "ogg",
+  },
+  {
+    name: "G.722 into Ogg",
+    codec: g722,
+    sent: () => octets("g.g722", "g722", 16_000, "g722"),
+    decodes: "opus",
+    format: "ogg",
+  },
+  ...[2.5, 20, 60].map((ms) => ({
+    name: `Opus in packets of ${ms} ms into Ogg`,
+    codec: opus,
+    sent: () => packets(`o${ms}.mka`, tone, ["-frame_duration", `${ms}`, "-b:a", "32k"]),
+    decodes: "opus",
+    format: "ogg" as const,
+  })),
+  {
+    name: "Opus of six channels into Ogg",
+    codec: multiopus,
+    sent: () => packets("s.mka", surround, ["-mapping_family", "1", "-b:a", "192k"]),
+    decodes: "opus",
+    format: "ogg",
+    fmtp: "channel_mapping=0,4,1,2,3,5;coupled_streams=2;num_streams=4",
+    channels: 6,
   },
   ...[2.5, 5, 10, 20, 40, 60].map((ms) => ({
     name: `Opus in packets of ${ms} ms`,
