@@ -87,7 +87,7 @@ function videoOptions(format: CompositionFormat, fps: number, fpsMode: boolean):
   const quality =
     encoders[format].video === "libvpx"
       ? // Its other deadlines look ahead and are slower than the call was.
-        ["-deadline", "realtime", "-cpu-used", "8", "-b:v", "2500k", "-crf", "12", "-threads", "4"]
+        ["-deadline", "realtime", "-cpu-used", "12", "-b:v", "2500k", "-crf", "12", "-threads", "4"]
       : ["-preset", "superfast", "-crf", "23"];
   return [
     ...["-map", "0:v:0", "-c:v", encoders[format].video ?? "", ...quality, "-pix_fmt", "yuv420p"],

@@ -27,7 +27,7 @@ export function tileStyle(width: number, height: number) {
   const short = Math.min(width, height);
   return {
     radius: Math.max(3, Math.min(14, Math.round(short * 0.035))),
-    ring: Math.max(2, Math.min(5, Math.round(short * 0.012))),
+    ring: Math.max(3, Math.min(5, Math.round(short * 0.012))),
     text,
     /** Inside a plate, left and right of what is written. */
     pad,
