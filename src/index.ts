@@ -15,6 +15,7 @@ export {
   type RecordResult,
   record,
 } from "./bot/record.ts";
+export { type RenderOptions, type RenderResult, render } from "./bot/render.ts";
 export { type Repaired, type RepairOptions, type RepairResult, repair } from "./bot/repair.ts";
 export { type ReplayOptions, type ReplayProgress, type ReplayResult, replay } from "./bot/replay.ts";
 export { type VerifyOptions, type VerifyResult, verify } from "./bot/verify.ts";
