@@ -37,6 +37,8 @@ export type RenderOptions = {
   readonly ffmpeg?: string;
   /** Aborting ends the rendering with a rejection; nothing is left behind. */
   readonly signal?: AbortSignal;
+  /** When nothing moves for this many milliseconds it is given up; default 120 000. */
+  readonly stallMs?: number;
   readonly onProgress?: (progress: RenderProgress) => void;
 };
 
@@ -110,8 +112,9 @@ export async function render(o: RenderOptions): Promise<RenderResult> {
   try {
     const composed = await compose({
       ...{ ffmpeg, manifest, part, format, output, signal },
-      pathOf: (clip) => paths.get(clip.path) ?? "",
+      pathOf: (file) => paths.get(file.path) ?? "",
       ...(video ? { video } : {}),
+      ...(o.stallMs === undefined ? {} : { stallMs: o.stallMs }),
       onProgress: (ms) => {
         const doneMs = Math.min(ms, totalMs);
         o.onProgress?.({ doneMs, totalMs, speed: speedAt(doneMs) });
@@ -123,6 +126,7 @@ export async function render(o: RenderOptions): Promise<RenderResult> {
     for (const [path, message] of composed.failures) missing.push(`${path}: ${message}`);
     if (!composed.lettered)
       notices.push("no names: this ffmpeg cannot write text, or there is no font on this machine");
+    if (composed.listened) notices.push("the session does not say who spoke: that was told from the sound");
     return {
       path: o.out,
       layout: o.layout,

@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import installer from "@ffmpeg-installer/ffmpeg";
@@ -246,5 +254,38 @@ describe("a session", () => {
     );
     // Nothing is there of the half second in between.
     expect(seen).toEqual(["^^.", ".^.", "...", "..^"]);
+  });
+
+  test("that does not say who spoke is listened to", async () => {
+    const session = sessionOf("talk", [], 0);
+    for (const [id, from] of [
+      ["a", 0],
+      ["b", 3],
+    ] as const) {
+      const voice = `aevalsrc='if(between(t,${from},${from + 2.5}),0.3*sin(2*PI*300*t),0)':s=48000:d=6`;
+      const picture = `color=${id === "a" ? "white" : "black"}:s=160x90:r=10:d=6`;
+      const inputs = [picture, voice].flatMap((source) => ["-f", "lavfi", "-i", source]);
+      const vp8 = ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"];
+      execFileSync(ffmpeg, ["-nostdin", "-v", "error", "-y", ...inputs, ...vp8, join(session, `${id}.webm`)]);
+    }
+    sessionOf("talk", [fileOf("a", { durationMs: 6000 }), fileOf("b", { durationMs: 6000 })], 6000);
+    const out = join(folder, "talk.mp4");
+    const size = { width: 256, height: 144 };
+    const o = { session, layout: "speaker", out, ffmpeg, size, fps: 10, labels: false } as const;
+    expect((await render(o)).notices).toEqual([expect.stringContaining("told from the sound")]);
+    const look = new Look(ffmpeg, out, 10);
+    const light = [1500, 2800, 3200, 5500].map((ms) => look.at(ms, 0.4, 0.5)[0] > 128);
+    expect(light).toEqual([true, true, false, false]);
+  });
+
+  test("whose ffmpeg hangs is given up", async () => {
+    const wrapper = join(folder, "hangs");
+    const script = `case "$*" in *aresample*) exec sleep 600;; esac\nexec ${ffmpeg} "$@"`;
+    writeFileSync(wrapper, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const session = join(folder, "talk");
+    const out = join(folder, "hung.mp4");
+    const o = { session, layout: "grid", out, ffmpeg: wrapper, labels: false, stallMs: 1500 } as const;
+    await expect(render(o)).rejects.toMatchObject({ code: "ffmpeg-failed", message: /stood still/ });
+    expect(readdirSync(folder).filter((name) => name.startsWith("hung"))).toEqual([]);
   });
 });

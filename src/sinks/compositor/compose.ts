@@ -1,9 +1,11 @@
 import { RoomtapError } from "../../core/fault.ts";
 import { type CompositionFormat, encodeComposition } from "../../ffmpeg/compose.ts";
 import { SOUND } from "../../ffmpeg/decode-sound.ts";
+import { StallGuard } from "../../ffmpeg/stall-guard.ts";
 import type { Manifest } from "../recorder/manifest.ts";
-import { type Clip, castOf } from "./cast.ts";
+import { castOf } from "./cast.ts";
 import { Lettering, titleText } from "./lettering.ts";
+import { listen } from "./listen.ts";
 import { Painter } from "./painter.ts";
 import { type Plan, planComposition, type SceneLayout } from "./plan.ts";
 import { RawStream } from "./raw-stream.ts";
@@ -18,7 +20,7 @@ export type CompositionOptions = {
   readonly ffmpeg: string;
   readonly manifest: Pick<Manifest, "participants" | "files" | "events">;
   /** Absolute path of a file of the manifest. */
-  readonly pathOf: (clip: Clip) => string;
+  readonly pathOf: (file: { readonly path: string }) => string;
   /** What of the session's time is wanted, milliseconds. */
   readonly part: Span;
   /** Pictures; without them sound alone. Both sides even. */
@@ -35,6 +37,8 @@ export type CompositionOptions = {
   /** Where it is written. What is there is replaced. */
   readonly output: string;
   readonly signal: AbortSignal;
+  /** When nothing moves for this many milliseconds it is given up; default 120 000. */
+  readonly stallMs?: number;
   /** Milliseconds that are done. */
   readonly onProgress: (ms: number) => void;
 };
@@ -45,8 +49,12 @@ export type Composed = {
   readonly failures: ReadonlyMap<string, string>;
   /** Names could be written. */
   readonly lettered: boolean;
+  /** Who spoke was not in the manifest and was told from the sound. */
+  readonly listened: boolean;
 };
 
+/** Not even the end of a long file, when its header is put in front of all, takes that long. */
+const STALL_MS = 120_000;
 /** Milliseconds of sound at a time, where there are no pictures. */
 const PIECE_MS = 100;
 
@@ -55,64 +63,86 @@ const PIECE_MS = 100;
  * plays at a time. Rejects with a RoomtapError `ffmpeg-failed` or `disk-full`; what was written is then of no use.
  */
 export async function compose(o: CompositionOptions): Promise<Composed> {
-  const stop = new AbortController();
   const failures = new Map<string, string>();
-  const reelOptions: ReelOptions = {
+  const guard = new StallGuard({ stallMs: o.stallMs ?? STALL_MS, signal: o.signal });
+  const { signal } = guard;
+  const stop = new AbortController();
+  const reels: ReelOptions = {
     ffmpeg: o.ffmpeg,
     pathOf: o.pathOf,
-    signal: AbortSignal.any([o.signal, stop.signal]),
+    signal: AbortSignal.any([signal, stop.signal]),
     onFailure: (clip, failure) => {
-      if (o.signal.aborted || stop.signal.aborted) return;
+      if (signal.aborted || stop.signal.aborted) return;
       // A file may be no video; a process that somebody ended says nothing about its file.
       if (/\bSIG[A-Z]+\b/.test(failure.message)) throw failure;
       failures.set(clip.path, failure.message);
     },
   };
-  const voicesOf = (sounds: readonly Clip[]) => new Voices(sounds, o.part.fromMs, reelOptions);
   const { video } = o;
-  const work = video ? await pictured(o, video, reelOptions, voicesOf) : heard(o, voicesOf);
+  let work: Work | undefined;
   try {
+    work = video ? await pictured({ ...o, signal }, video, reels, guard) : heard(o, reels);
     await encodeComposition({
-      ...{ ffmpeg: o.ffmpeg, format: o.format, output: o.output, signal: o.signal },
-      ...{ input: work.input, onProgress: o.onProgress },
+      ...{ ffmpeg: o.ffmpeg, format: o.format, output: o.output, signal },
+      input: watched(work.input, guard),
+      onProgress: (ms) => {
+        guard.moves();
+        o.onProgress(ms);
+      },
       ...(video ? { video: { fps: video.fps } } : {}),
     });
+    return { failures, lettered: work.lettered, listened: work.listened };
   } catch (error) {
+    if (guard.stalled)
+      throw new RoomtapError("ffmpeg-failed", "ffmpeg stood still and was ended", {
+        hint: "run again with another ffmpeg (--ffmpeg) to see whether it is the build",
+      });
     const cause = error instanceof RoomtapError ? error.cause : undefined;
     throw cause instanceof RoomtapError ? cause : error;
   } finally {
+    guard.close();
     stop.abort();
-    await work.close();
+    await work?.close();
   }
-  return { failures, lettered: work.lettered };
+}
+
+async function* watched(input: AsyncIterable<Uint8Array>, guard: StallGuard): AsyncIterable<Uint8Array> {
+  for await (const piece of input) {
+    guard.moves();
+    yield piece;
+  }
 }
 
 type Work = {
   readonly input: AsyncIterable<Uint8Array>;
   readonly lettered: boolean;
+  readonly listened: boolean;
   close(): Promise<void>;
 };
 
-function heard(o: CompositionOptions, voicesOf: (sounds: readonly Clip[]) => Voices): Work {
-  const voices = voicesOf(castOf(o.manifest, o.part).sounds);
+function heard(o: CompositionOptions, reels: ReelOptions): Work {
+  const voices = new Voices(castOf(o.manifest, o.part).sounds, o.part.fromMs, reels);
   const length = o.part.toMs - o.part.fromMs;
   async function* pieces() {
     for (let ms = 0; ms < length; ms += PIECE_MS)
       yield await voices.upTo(sampleAt(Math.min(length, ms + PIECE_MS)));
   }
-  return { input: pieces(), lettered: true, close: () => voices.close() };
+  return { input: pieces(), lettered: true, listened: false, close: () => voices.close() };
 }
 
 async function pictured(
   o: CompositionOptions,
   video: NonNullable<CompositionOptions["video"]>,
   reelOptions: ReelOptions,
-  voicesOf: (sounds: readonly Clip[]) => Voices,
+  guard: StallGuard,
 ): Promise<Work> {
   const { width, height, layout } = video;
+  const listened = layout === "speaker" && !o.manifest.events.some((e) => e.type === "speaking");
+  const heard = listened ? await listen(o.manifest.files, { ...o, onMove: () => guard.moves() }) : [];
+  const manifest = { ...o.manifest, events: [...o.manifest.events, ...heard] };
   const title = video.title === undefined ? undefined : titleText(video.title, width, height);
   const top = title ? titleStyle(height).bar : 0;
-  const plan = planComposition(o.manifest, { layout, width, height, part: o.part, top });
+  const plan = planComposition(manifest, { layout, width, height, part: o.part, top });
   const wanted = video.labels || title !== undefined;
   const letters = wanted
     ? await Lettering.draw(o, video.labels ? plan : { ...plan, scenes: [] }, title)
@@ -120,10 +150,11 @@ async function pictured(
   const lettering = letters ?? Lettering.none();
   const painter = new Painter(width, height, lettering, title && lettering.of(title));
   const reels = new Reels(clipUses(plan), reelOptions);
-  const voices = voicesOf(plan.sounds);
+  const voices = new Voices(plan.sounds, plan.fromMs, reelOptions);
   return {
     input: frames(plan, video, painter, reels, voices),
     lettered: letters !== undefined,
+    listened,
     close: async () => void (await Promise.all([reels.close(), voices.close()])),
   };
 }

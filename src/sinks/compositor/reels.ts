@@ -9,8 +9,8 @@ import type { ClipUse } from "./usage.ts";
 /** What decoders need. */
 export type ReelOptions = {
   readonly ffmpeg: string;
-  /** Absolute path of a clip. */
-  readonly pathOf: (clip: Clip) => string;
+  /** Absolute path of a file of the manifest. */
+  readonly pathOf: (file: { readonly path: string }) => string;
   readonly signal: AbortSignal;
   /** Called with what a decoder failed of. */
   readonly onFailure: (clip: Clip, failure: RoomtapError) => void;
