@@ -2,6 +2,7 @@ import { assemblerTargets } from "./assembler.ts";
 import { matroskaTarget, rtpDumpTarget } from "./containers.ts";
 import { candidateTarget, descriptionTarget } from "./descriptions.ts";
 import { messageTarget } from "./messages.ts";
+import { oggTarget } from "./ogg.ts";
 import { rtcpTarget, rtpTarget } from "./packets.ts";
 import { parameterSetTargets, payloadTargets } from "./payloads.ts";
 import { receiverTarget } from "./receiver.ts";
@@ -20,4 +21,5 @@ export const targets: readonly FuzzTarget[] = [
   messageTarget,
   matroskaTarget,
   rtpDumpTarget,
+  oggTarget,
 ];
