@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,10 +8,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Frame } from "../../src/core/frame.ts";
 import { micros } from "../../src/core/time.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
+import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
 import { Journal, readJournal } from "../../src/sinks/recorder/journal.ts";
+import type { Manifest } from "../../src/sinks/recorder/manifest.ts";
 import { Recorder } from "../../src/sinks/recorder/recorder.ts";
 import { groundTruthClip } from "../../src/sources/ground-truth/generate.ts";
 import { SampleStore } from "../../src/sources/sample-store.ts";
+import { runCli, startCli } from "../support/cli.ts";
 
 /* Sound as Ogg, made without ffmpeg and decoded by it. */
 
@@ -19,7 +22,9 @@ const run = promisify(execFile);
 let folder: string;
 let ffmpeg: string;
 let clip: SampleStore;
+let server: RoomServer;
 beforeAll(async () => {
+  server = await createRoomServer();
   folder = await mkdtemp(join(tmpdir(), "roomtap-ogg-"));
   ffmpeg = await locateFfmpeg();
   const size = { width: 320, height: 180 };
@@ -27,6 +32,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   clip?.close();
+  await server.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -72,10 +78,13 @@ async function recorded(o: { hole?: readonly [number, number]; ffmpeg?: string }
 }
 
 /** Samples at 48 kHz, and where the beeps begin, seconds. */
-async function heard(path: string): Promise<{ samples: number; beeps: number[] }> {
+async function heard(
+  path: string,
+  filter: readonly string[] = [],
+): Promise<{ samples: number; beeps: number[] }> {
   const { stdout, stderr } = await run(
     ffmpeg,
-    ["-v", "warning", "-i", path, "-ac", "1", "-ar", "48000", "-f", "f32le", "-"],
+    ["-v", "warning", "-i", path, ...filter, "-ac", "1", "-ar", "48000", "-f", "f32le", "-"],
     { encoding: "buffer", maxBuffer: 1 << 28 },
   );
   expect(stderr.toString()).toBe("");
@@ -123,3 +132,70 @@ test("players can go to any place, and are told who speaks", async () => {
   expect(stderr).toMatch(/time=00:00:02\.5\d/);
   expect(existsSync(path)).toBe(true);
 });
+
+/** Runs a command that makes a session of one file: where that is, and when the file begins, Unix milliseconds. */
+async function sessionOf(
+  ...args: readonly string[]
+): Promise<{ path: string; startsAt: number; manifest: Manifest }> {
+  const { code, stdout, stderr } = await runCli([...args, "--json"]);
+  expect(`${code} ${stderr}`).toMatch(/^0 /);
+  const { session, files } = JSON.parse(stdout) as { session: string; files: { path: string }[] };
+  expect(files).toHaveLength(1);
+  const manifest = JSON.parse(readFileSync(join(session, "manifest.json"), "utf8")) as Manifest;
+  const zero = readJournal(session).find((e) => e.t === "first-media")?.at ?? Number.NaN;
+  return {
+    path: files[0]?.path ?? "",
+    startsAt: zero + (manifest.files[0]?.startMs ?? Number.NaN),
+    manifest,
+  };
+}
+
+test("a call is recorded as sound alone, live and from its dump, and each beep is when it was", async () => {
+  const room = `${server.url.replace("http", "ws")}ogg`;
+  const publisher = startCli(["publish", room, "--video", "vp8", "--name", "Truth"]);
+  const dump = join(folder, "call.rtpdump");
+  try {
+    await publisher.seen(/publishing/, 60_000);
+    const live = [
+      "--format",
+      "ogg",
+      "--duration",
+      "3s",
+      "--no-pictures",
+      "--dump-rtp",
+      dump,
+      "--out",
+      join(folder, "live"),
+    ];
+    const recorded = await sessionOf("record", room, ...live);
+    expect(recorded.path).toMatch(/Truth\.ogg$/);
+    expect(recorded.manifest.files[0]).toMatchObject({
+      format: "ogg",
+      tracks: [{ kind: "audio", codec: "opus" }],
+    });
+    const verified = await runCli(["verify", join(recorded.path, "..")]);
+    expect(`${verified.code} ${verified.stderr}`).toMatch(/^0 /);
+    const replay = (format: string) =>
+      sessionOf("replay", dump, "--format", format, "--out", join(folder, `as-${format}`));
+    const again = await replay("ogg");
+    expect(readFileSync(again.path).equals(readFileSync(recorded.path))).toBe(true);
+    // The same packets with their picture, whose sound and flashes other tests hold together.
+    const webm = await replay("webm");
+    expect(webm.manifest.files[0]?.tracks).toHaveLength(2);
+    const sound = await heard(recorded.path);
+    expect(Math.abs(sound.samples / 48 - 3000)).toBeLessThanOrEqual(20);
+    // Matroska has times for its sound, which may begin a little later than its picture.
+    const timed = ["-af", "aresample=async=1000:first_pts=0:flags=res"];
+    const truth = (await heard(webm.path, timed)).beeps.map((t) => webm.startsAt + 1000 * t);
+    // Beeps that the beginning or the end cuts are none.
+    const beeps = sound.beeps.filter((t) => t > 0.2 && t < 2.9);
+    expect(beeps.length).toBeGreaterThanOrEqual(2);
+    for (const beep of beeps) {
+      const at = recorded.startsAt + 1000 * beep;
+      expect(Math.min(...truth.map((t) => Math.abs(t - at)))).toBeLessThan(5);
+    }
+  } finally {
+    publisher.kill("SIGKILL");
+    await publisher.done;
+  }
+}, 60_000);
