@@ -193,8 +193,8 @@ function directoryOf(session: string): string {
 async function load(directory: string) {
   const { manifest, complete, findings } = await readSession(directory);
   if (!manifest)
-    throw new RoomtapError("incomplete", findings[0]?.message ?? "the session has no manifest", {
-      hint: "roomtap repair makes one",
+    throw new RoomtapError("incomplete", `the manifest cannot be used: ${findings[0]?.message ?? "none"}`, {
+      hint: "roomtap repair makes a new one",
     });
   const paths = new Map<string, string>();
   const missing: string[] = [];

@@ -252,8 +252,8 @@ describe("a session", () => {
     const seen = [500, 1500, 2200, 3000].map(
       (ms) => light(ms, 0.1, 0.2) + light(ms, 0.5, 0.2) + light(ms, 0.5, 0.8),
     );
-    // Nothing is there of the half second in between.
-    expect(seen).toEqual(["^^.", ".^.", "...", "..^"]);
+    // The last picture stands through the half second in between.
+    expect(seen).toEqual(["^^.", ".^.", ".^.", "..^"]);
   });
 
   test("that does not say who spoke is listened to", async () => {

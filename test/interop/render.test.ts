@@ -1,6 +1,9 @@
 import {
   chmodSync,
+  copyFileSync,
+  cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -130,8 +133,8 @@ describe.each([
 });
 
 test("who speaks is large, with the others beside", async () => {
-  await make("speaker.webm", { layout: "speaker" });
-  const look = new Look(ffmpeg, join(folder, "speaker.webm"), 30);
+  await make("speaker.mp4", { layout: "speaker", labels: false });
+  const look = new Look(ffmpeg, join(folder, "speaker.mp4"), 30);
   const seen = (ms: number) => [who(look.at(ms, 0.4, 0.6)), who(look.at(ms, 0.89, 0.5))];
   expect(seen(1300)).toEqual(["red", "early"]);
   expect(seen(2700)[0]).toBe("red");
@@ -154,22 +157,19 @@ test("a part of it starts in the middle of files, between keyframes", async () =
   expect(Math.max(...found)).toBeLessThan(40);
 });
 
-test.each(["ogg", "opus", "m4a", "mp3", "wav", "webm", "mkv", "mp4"])(
-  "the sound alone as %s",
-  async (extension) => {
-    const out = `sound.${extension}`;
-    const result = await make(out, { layout: "audio", toMs: 3000 });
-    expect(result.width).toBeUndefined();
-    const look = new Look(ffmpeg, join(folder, out), 0);
-    expect(Math.abs(look.soundMs - 3000)).toBeLessThan(90);
-    const tones = look.tones();
-    // The first stands where decoders still settle.
-    for (const at of [500, 1000, 1500, 1750, 2000, 2250, 2500, 2750])
-      expect(Math.min(...tones.map((t) => Math.abs(t - at))), `${at}`).toBeLessThan(15);
-    if (extension === "webm")
-      expect((await probeFile(join(folder, out))).tracks).toMatchObject([{ codec: "opus" }]);
-  },
-);
+test.each(["ogg", "m4a", "mp3", "wav", "webm"])("the sound alone as %s", async (extension) => {
+  const out = `sound.${extension}`;
+  const result = await make(out, { layout: "audio", toMs: 3000 });
+  expect(result.width).toBeUndefined();
+  const look = new Look(ffmpeg, join(folder, out), 0);
+  expect(Math.abs(look.soundMs - 3000)).toBeLessThan(90);
+  const tones = look.tones();
+  // The first stands where decoders still settle.
+  for (const at of [500, 1000, 1500, 1750, 2000, 2250, 2500, 2750])
+    expect(Math.min(...tones.map((t) => Math.abs(t - at))), `${at}`).toBeLessThan(15);
+  if (extension === "webm")
+    expect((await probeFile(join(folder, out))).tracks).toMatchObject([{ codec: "opus" }]);
+});
 
 describe("names", () => {
   test("are written as they are, whatever they would mean to ffmpeg", async () => {
@@ -242,15 +242,15 @@ describe("what goes wrong", () => {
   test("a directory that is no session, and one with nothing in it", async () => {
     expect((await cli(folder, "--out", join(folder, "n.mp4"))).code).toBe(2);
     const bare = join(folder, "bare");
-    writeSession(bare, ffmpeg, guests.slice(3));
-    rmSync(join(bare, "voice.webm"));
+    mkdirSync(bare);
+    copyFileSync(join(session, "manifest.json"), join(bare, "manifest.json"));
     const { code, err } = await cli(bare, "--out", join(folder, "n.mp4"));
     expect([code, err]).toEqual([7, expect.stringContaining("holds no media")]);
   });
 
   test("files that are gone or broken are named, and the rest is made", async () => {
     const broken = join(folder, "broken");
-    writeSession(broken, ffmpeg, guests.slice(0, 3));
+    cpSync(session, broken, { recursive: true });
     rmSync(join(broken, "late.webm"));
     writeFileSync(join(broken, "early.webm"), "no video at all");
     const out = join(folder, "broken.mp4");

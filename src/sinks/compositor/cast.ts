@@ -34,6 +34,8 @@ export type Cast = {
 const REJOIN_MS = 2000;
 /** A camera that stands still for longer than this is dark. */
 const FREEZE_MS = 3000;
+/** The last picture of a file stays for as long, so that nothing flickers from one file to the next, or at the end. */
+const HOLD_MS = 1500;
 /** Words with pauses up to this are one speech. */
 const PAUSE_MS = 700;
 /** What is as short as this is a cough. */
@@ -92,13 +94,15 @@ function memberOf(
     name: known?.name ?? files[0]?.participant ?? "",
     // Of whom nothing was recorded there is nothing to show: another recorder, somebody who only listens.
     present: files.length === 0 ? [] : clipSpans(mergeSpans([...stays, ...spans], REJOIN_MS), part),
-    camera: clipsOf(
+    camera: held(
       videos.filter((f) => f.source !== "screen"),
       part,
+      true,
     ),
-    screen: clipsOf(
+    screen: held(
       videos.filter((f) => f.source === "screen"),
       part,
+      false,
     ),
     dark: mergeSpans([...off("video"), ...holes]),
     muted: mergeSpans(off("audio")),
@@ -108,6 +112,20 @@ function memberOf(
 
 function isScreen(path: string, videos: readonly ManifestFile[]): boolean {
   return videos.some((f) => f.path === path && f.source === "screen");
+}
+
+/**
+ * Clips of pictures, each until the next one where that follows soon. The last picture of a camera stays for a while in
+ * any case; a screen that is not shared any more makes room at once.
+ */
+function held(files: readonly ManifestFile[], part: Span, lasting: boolean): Clip[] {
+  const clips = clipsOf(files, part);
+  return clips.map((clip, i) => {
+    const until = Math.min(clip.toMs + HOLD_MS, part.toMs);
+    const next = clips[i + 1]?.fromMs ?? Number.POSITIVE_INFINITY;
+    if (next > until) return lasting ? { ...clip, toMs: until } : clip;
+    return { ...clip, toMs: Math.max(clip.toMs, next) };
+  });
 }
 
 function clipsOf(files: readonly ManifestFile[], part: Span): Clip[] {

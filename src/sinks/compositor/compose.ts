@@ -137,7 +137,9 @@ async function pictured(
   guard: StallGuard,
 ): Promise<Work> {
   const { width, height, layout } = video;
-  const listened = layout === "speaker" && !o.manifest.events.some((e) => e.type === "speaking");
+  const alone = new Set(o.manifest.files.map((f) => f.participantId)).size < 2;
+  const said = o.manifest.events.some((e) => e.type === "speaking");
+  const listened = layout === "speaker" && !alone && !said;
   const heard = listened ? await listen(o.manifest.files, { ...o, onMove: () => guard.moves() }) : [];
   const manifest = { ...o.manifest, events: [...o.manifest.events, ...heard] };
   const title = video.title === undefined ? undefined : titleText(video.title, width, height);

@@ -73,6 +73,17 @@ describe("who is in the picture", () => {
     expect(at(p, 8000)[1]?.clip).toMatchObject({ path: "2.webm", startMs: 7000 });
   });
 
+  test("the last picture of a file stays until the next one begins, and for a moment before somebody leaves", () => {
+    const files = [
+      { path: "1.webm", startMs: 0, durationMs: 3000 },
+      { path: "2.webm", startMs: 4000, durationMs: 2000 },
+    ];
+    const p = plan(callOf([{ id: "a", from: 0, to: 9000, files }]));
+    const seen = [2999, 3999, 4000, 7400, 7600].map((ms) => at(p, ms)[0]?.clip?.path);
+    expect(seen).toEqual(["1.webm", "1.webm", "2.webm", "2.webm", undefined]);
+    expect(p.sounds.map((s) => s.toMs)).toEqual([3000, 6000]);
+  });
+
   test("a part of the session has the clips from its middle on", () => {
     const p = plan(callOf(four), { part: { fromMs: 5500, toMs: 7000 } });
     expect(p.scenes[0]?.fromMs).toBe(5500);
