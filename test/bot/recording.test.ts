@@ -29,11 +29,11 @@ const sound = (local: number): PlacedFrame => ({
 });
 
 /** A recording of both, whose first packets came at 300 and 120 ms. */
-function recording(participant?: string): Recording {
+function recording(participant?: string, format: "mkv" | "ogg" = "mkv"): Recording {
   const r = new Recording({
     directory,
     room: "r",
-    format: "mkv",
+    format,
     ffmpeg: "",
     startedAt: START,
     attempt: 0,
@@ -99,4 +99,15 @@ test("its length stays what it was when it was stopped", () => {
   r.stop(millis(5000));
   expect(r.elapsedMs(millis(9000))).toBe(2000);
   r.close();
+});
+
+test("for Ogg nobody's picture is recorded, and whoever only sends one has no file", async () => {
+  const r = recording("Ann", "ogg");
+  const camera = { id: "a:cam", peerId: "a", linkId: "link-a", kind: "video", source: "camera" } as const;
+  r.track("add", { ...camera, mid: "1" });
+  r.frame("link-a", "1", { ...sound(400), codec: "vp8", data: Uint8Array.of(0x10, 0, 0, 0x9d, 1, 0x2a) });
+  expect(r.trackOf("link-a", "1")).toBeUndefined();
+  expect(r.started).toBe(false);
+  r.close();
+  expect(of("file-open")).toEqual([]);
 });

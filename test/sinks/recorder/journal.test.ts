@@ -133,6 +133,8 @@ test.each([
   ["mkv", ["vp8"], "mkv", "matroska"],
   ["mp4", ["vp8", "opus"], "mp4", "matroska"],
   ["mp4", ["h264"], "mp4", "matroska"],
+  ["ogg", ["opus"], "ogg", "matroska"],
+  ["ogg", ["pcmu", "opus"], "ogg", "matroska"],
 ] as const)("for %s with %j the file becomes %s and is %s first", (format, codecs, asked, docType) => {
   expect(finalFormat(format, codecs)).toBe(asked);
   expect(docTypeFor(format, codecs)).toBe(docType);
