@@ -31,8 +31,7 @@ export function renderCommand(context: CommandContext): Command {
     .addOption(
       new Option("--layout <layout>", "how people are arranged")
         .choices(["grid", "speaker", "audio"])
-        .default("grid")
-        .env("ROOMTAP_LAYOUT"),
+        .default("grid"),
     )
     .requiredOption(
       "--out <file>",
@@ -56,8 +55,8 @@ others. Who speaks has a green edge, whose microphone is off a red sign.
 
 The file gets its name when it is whole: until then it is called FILE.part.
 
-Exit codes: 0 it is made; 9 it is made, but something of the session is missing in it; 2 no session, or a
-file that is there already; 5 no ffmpeg, ffmpeg failed or the disk is full; 7 nothing was recorded; 130
+Exit codes: 0 it is made; 9 it is made, but something of the session is missing in it, or the manifest
+cannot be used; 2 no session, or a file that is there already; 5 no ffmpeg, ffmpeg failed or the disk is full; 7 nothing was recorded; 130
 interrupted, nothing is left.
 
 Examples:
