@@ -120,8 +120,8 @@ export type RecordResult = {
 export async function record(o: RecordOptions): Promise<RecordResult> {
   adapterFor(o.room);
   const format = o.format ?? "auto";
-  // Matroska needs no help, but for its pictures; a named ffmpeg that does not run is an error in any case.
-  const optional = format === "mkv" && o.ffmpeg === undefined;
+  // These need no help, but for pictures or odd codecs; a named ffmpeg that does not run is an error in any case.
+  const optional = (format === "mkv" || format === "ogg") && o.ffmpeg === undefined;
   const ffmpeg = await locateFfmpeg(o.ffmpeg).catch((error: unknown) => {
     if (optional) return "";
     throw error;

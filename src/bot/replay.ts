@@ -85,7 +85,11 @@ export async function replay(o: ReplayOptions): Promise<ReplayResult> {
       });
     }
     const format = o.format ?? table.session.format;
-    const ffmpeg = format === "mkv" && o.ffmpeg === undefined ? "" : await locateFfmpeg(o.ffmpeg);
+    const optional = (format === "mkv" || format === "ogg") && o.ffmpeg === undefined;
+    const ffmpeg = await locateFfmpeg(o.ffmpeg).catch((error: unknown) => {
+      if (optional) return "";
+      throw error;
+    });
     const { room, startedAt } = table.session;
     const directory = sessionDirectory(resolve(o.out ?? "recordings"), room, startedAt);
     return await new Replay(o, table, player, { directory, format, ffmpeg }).run();
