@@ -18,6 +18,8 @@ export default defineConfig({
           exclude: ["test/interop/**", "test/long/**"],
           pool: "threads",
           isolate: false,
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -29,6 +31,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -40,6 +43,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

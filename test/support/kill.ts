@@ -152,7 +152,8 @@ async function judge(
 
 /**
  * When the last of these pictures was sent. Everyone in the room gets the clip from when they came: ours is the
- * stream whose first picture was sent nearest to the file's beginning.
+ * stream whose first picture was sent nearest to the file's beginning, of those that went on to the last one
+ * (another recording, which began in the same instant, may have been killed before).
  */
 function sentAt(
   sentLog: string,
@@ -163,10 +164,12 @@ function sentAt(
   const lines = readFileSync(sentLog, "utf8")
     .split("\n")
     .flatMap((line) => parsed(line) ?? []);
+  const last = lines.filter((l) => l.number === numbers.at(-1) && l.time < end + ORPHAN_MS);
   const off = (l: SentLine) => Math.abs(l.time - begin);
-  const [first] = lines.filter((l) => l.number === numbers[0]).sort((x, y) => off(x) - off(y));
-  const sent = lines.filter((l) => l.peer === first?.peer && l.number === numbers.at(-1));
-  return sent.filter((l) => l.time < end + ORPHAN_MS).at(-1)?.time ?? Number.NEGATIVE_INFINITY;
+  const [first] = lines
+    .filter((l) => l.number === numbers[0] && last.some((x) => x.peer === l.peer && x.time >= l.time))
+    .sort((x, y) => off(x) - off(y));
+  return last.findLast((l) => l.peer === first?.peer)?.time ?? Number.NEGATIVE_INFINITY;
 }
 
 type SentLine = { readonly number: number; readonly time: number; readonly peer: string };

@@ -141,10 +141,10 @@ test("a time scale of microseconds gives parts of milliseconds", () => {
   expect(blocksOf(readEvents(bytes))[0]?.timeMs).toBeCloseTo(1.244, 9);
 });
 
-test("100,000 damaged files of another writer neither throw nor report what is not there", () => {
+test("15,000 damaged files of another writer neither throw nor report what is not there", () => {
   const random = seededRandom(4711);
   const all = files.map(load);
-  for (let i = 0; i < 100_000; i++) {
+  for (let i = 0; i < 15_000; i++) {
     const bytes = all[i % all.length] ?? new Uint8Array(0);
     // The header most of the time, so that the blocks behind it are looked at; sometimes all of it.
     const length = i % 500 === 0 ? bytes.length : 700 + randomInt(random, 400);

@@ -190,10 +190,10 @@ describe("an interrupted file", () => {
   });
 });
 
-test("50,000 damaged files neither make the reader throw nor make it report what is not there", () => {
+test("10,000 damaged files neither make the reader throw nor make it report what is not there", () => {
   const random = seededRandom(77);
   const { file } = write(1);
-  for (let i = 0; i < 50_000; i++) {
+  for (let i = 0; i < 10_000; i++) {
     const at = randomInt(random, file.bytes.length);
     const bytes = file.bytes.slice(Math.max(0, at - 200), at + 400);
     const whole = random() < 0.02 ? file.bytes.slice() : bytes;
