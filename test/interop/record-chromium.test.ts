@@ -88,6 +88,7 @@ describeWith("one participant in Chromium, recorded by the command line", [findC
           format: "webm",
           durationMs: expect.any(Number),
           bytes: expect.any(Number),
+          sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
           tracks: expect.any(Array),
         },
       ],
