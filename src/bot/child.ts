@@ -2,9 +2,10 @@ import { ExitCode } from "../core/fault.ts";
 import { shutDownNative } from "../peer/native.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
 import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
-import type { FromChild, ToChild } from "./job.ts";
+import type { FromChild, Job, ToChild } from "./job.ts";
 import { PublishSession } from "./publish-session.ts";
 import { RecordSession } from "./record-session.ts";
+import { RelaySession } from "./relay-session.ts";
 import { lockSession } from "./session-lock.ts";
 
 /*
@@ -20,6 +21,7 @@ type Session = {
   skip?(): void;
   pause?(): void;
   resume?(): void;
+  keyframe?(trackId: string): void;
   run(): Promise<Extract<FromChild, { t: "done" }>>;
 };
 
@@ -28,8 +30,19 @@ let session: Session | undefined;
 let directory: string | undefined;
 let unlock: (() => void) | undefined;
 
-function report(m: FromChild): void {
-  if (process.connected) process.send?.(m, undefined, undefined, () => undefined);
+function report(m: FromChild, sent: () => void = () => undefined): void {
+  if (process.connected) process.send?.(m, undefined, undefined, sent);
+}
+
+function sessionFor(job: Job): Session {
+  switch (job.job) {
+    case "record":
+      return new RecordSession(job, report, () => end(ExitCode.output));
+    case "publish":
+      return new PublishSession(job, report);
+    case "relay":
+      return new RelaySession(job, report);
+  }
 }
 
 function end(code: number): void {
@@ -52,11 +65,9 @@ process.on("message", (m: ToChild) => {
   else if (m.t === "skip") session?.skip?.();
   else if (m.t === "pause") session?.pause?.();
   else if (m.t === "resume") session?.resume?.();
+  else if (m.t === "keyframe") session?.keyframe?.(m.trackId);
   else if (!session) {
-    session =
-      m.job.job === "record"
-        ? new RecordSession(m.job, report, () => end(ExitCode.output))
-        : new PublishSession(m.job, report);
+    session = sessionFor(m.job);
     const { job } = m;
     if (job.job === "record") directory = job.directory;
     void session.run().then((done) => {

@@ -1,6 +1,8 @@
 import type { ExitCodeValue } from "../core/fault.ts";
-import type { MediaKind, TrackSource } from "../core/frame.ts";
+import type { Frame, MediaKind, TrackSource } from "../core/frame.ts";
+import type { Peer, RemoteTrack } from "../core/room.ts";
 import type { StatsReport } from "../core/stats/webrtc-stats.ts";
+import type { Millis } from "../core/time.ts";
 import type { AskedFormat } from "../sinks/recorder/output.ts";
 import type { RecordingPolicy } from "../sinks/recorder/policy.ts";
 import type { DiskStatus } from "./disk-guard.ts";
@@ -64,8 +66,19 @@ export type PublishJob = {
   readonly sentLog?: string;
 };
 
+/** Hands over what is received in a room, frame by frame. */
+export type RelayJob = {
+  readonly job: "relay";
+  readonly room: string;
+  readonly name: string;
+  readonly token?: string;
+  readonly insecure?: boolean;
+  /** Ceiling for each incoming video, bit/s. */
+  readonly maxBitrate: number;
+};
+
 /** Work for one child process. */
-export type Job = RecordJob | PublishJob;
+export type Job = RecordJob | PublishJob | RelayJob;
 
 /** Supervisor to child. */
 export type ToChild =
@@ -76,7 +89,9 @@ export type ToChild =
   | { readonly t: "skip" }
   /** Leave out what comes from now on, or take it again. */
   | { readonly t: "pause" }
-  | { readonly t: "resume" };
+  | { readonly t: "resume" }
+  /** Somebody waits for a keyframe of a relayed track. */
+  | { readonly t: "keyframe"; readonly trackId: string };
 
 /** Live figures of one incoming or outgoing track. */
 export type TrackStatus = {
@@ -113,7 +128,7 @@ export type ParticipantStatus = {
 /** Child's report, about once a second; it is the heartbeat as well. */
 export type StatusMessage = {
   readonly t: "status";
-  readonly phase: "joining" | "waiting" | "recording" | "paused" | "publishing" | "finishing";
+  readonly phase: "joining" | "waiting" | "recording" | "paused" | "publishing" | "streaming" | "finishing";
   readonly elapsedMs: number;
   /** Unix milliseconds of the session's first media, once there was some. */
   readonly zeroAt?: number;
@@ -146,5 +161,18 @@ export type DoneMessage = {
   readonly elapsedMs: number;
 };
 
+/** A frame that was received, without a place on a session's timeline. */
+export type RelayedFrame = Omit<Frame, "time"> & {
+  /** How loud the sender says it is, -dBov (RFC 6464). */
+  readonly audioLevel?: number;
+};
+
+/** What happens in a room that is relayed. */
+export type RelayMessage =
+  | { readonly t: "peer"; readonly op: "join" | "leave"; readonly peer: Peer }
+  | { readonly t: "track"; readonly op: "add" | "remove"; readonly track: RemoteTrack }
+  /** `atMs`: when it shows, on the clock that all processes of the machine share. */
+  | { readonly t: "frame"; readonly trackId: string; readonly atMs: Millis; readonly frame: RelayedFrame };
+
 /** Child to supervisor. */
-export type FromChild = StatusMessage | NoticeMessage | DoneMessage;
+export type FromChild = StatusMessage | NoticeMessage | DoneMessage | RelayMessage;

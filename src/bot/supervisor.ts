@@ -2,7 +2,15 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Backoff } from "../core/backoff.ts";
 import { ExitCode } from "../core/fault.ts";
-import type { DoneMessage, FromChild, Job, NoticeMessage, StatusMessage, ToChild } from "./job.ts";
+import type {
+  DoneMessage,
+  FromChild,
+  Job,
+  NoticeMessage,
+  RelayMessage,
+  StatusMessage,
+  ToChild,
+} from "./job.ts";
 
 /** When a child counts as stuck. Milliseconds. */
 export type SupervisorLimits = {
@@ -39,6 +47,8 @@ export type Supervised = {
   /** Leave out what comes from now on, or take it again. A child that has to be started again is told by its job. */
   pause(): void;
   resume(): void;
+  /** Tells the running child something; lost where there is none. */
+  send(message: ToChild): void;
   /** Process id of the running child, for tests and status. */
   readonly pid: number | undefined;
 };
@@ -49,6 +59,10 @@ export type SuperviseOptions = {
   readonly job: (attempt: number, last: StatusMessage | undefined) => Job;
   readonly onStatus: (status: StatusMessage) => void;
   readonly onNotice: (notice: NoticeMessage) => void;
+  /** What a child that relays a room tells. */
+  readonly onRelay?: (message: RelayMessage) => void;
+  /** The child ended and is started again: what it told of the room is void. */
+  readonly onReplaced?: () => void;
   /** Program of the child; default: the media process. */
   readonly script?: string;
   readonly limits?: SupervisorLimits;
@@ -101,6 +115,8 @@ class Supervisor implements Supervised {
     const child = fork(this.#o.script ?? fileURLToPath(new URL("./child.js", import.meta.url)), [], {
       stdio: ["ignore", "ignore", "pipe", "ipc"],
       execArgv: [],
+      // Media are octets, which JSON does not know.
+      serialization: "advanced",
     });
     this.#child = child;
     this.#last = undefined;
@@ -114,7 +130,7 @@ class Supervisor implements Supervised {
     child.on("message", (m) => this.#onMessage(m as FromChild));
     child.on("error", () => undefined);
     child.on("close", (code, signal) => this.#onClose(code, signal));
-    this.#send({ t: "start", job: this.#o.job(this.#attempt, this.#lastEver) });
+    this.send({ t: "start", job: this.#o.job(this.#attempt, this.#lastEver) });
     this.#watchdog = setInterval(() => this.#watch(), this.#limits.watchMs);
   }
 
@@ -123,22 +139,22 @@ class Supervisor implements Supervised {
     if (this.#restart !== undefined) {
       clearTimeout(this.#restart);
       this.#resolve({ t: "done", exit: ExitCode.ok, elapsedMs: this.#lastEver?.elapsedMs ?? 0 });
-    } else this.#send({ t: "stop" });
+    } else this.send({ t: "stop" });
   }
 
   skip(): void {
-    this.#send({ t: "skip" });
+    this.send({ t: "skip" });
   }
 
   pause(): void {
-    this.#send({ t: "pause" });
+    this.send({ t: "pause" });
   }
 
   resume(): void {
-    this.#send({ t: "resume" });
+    this.send({ t: "resume" });
   }
 
-  #send(m: ToChild): void {
+  send(m: ToChild): void {
     // A child that just died answers with its close event.
     if (this.#child?.connected) this.#child.send(m, () => undefined);
   }
@@ -158,6 +174,9 @@ class Supervisor implements Supervised {
         break;
       case "done":
         this.#finished = m;
+        break;
+      default:
+        this.#o.onRelay?.(m);
     }
   }
 
@@ -190,6 +209,7 @@ class Supervisor implements Supervised {
       return;
     }
     this.#attempt++;
+    this.#o.onReplaced?.();
     if (!this.#replaced) {
       this.#o.onNotice({ t: "notice", level: "warn", text: `the media process ended ${how}; rejoining` });
     }

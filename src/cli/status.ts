@@ -8,6 +8,7 @@ const phases: Record<StatusMessage["phase"], string> = {
   waiting: "in the room, waiting for media",
   recording: "recording",
   publishing: "publishing",
+  streaming: "streaming",
   finishing: "finishing files",
 };
 
