@@ -9,6 +9,8 @@ import { LineReader } from "./lines.ts";
 /** Patience at each step of ending a process that does not end. */
 const EOF_MS = 10_000;
 const INTERRUPT_MS = 5000;
+/** The output pipes besides the standard ones and the one for progress. */
+const FIRST_PIPE = 4;
 /** Octets of its last line that an error repeats. */
 const MAX_WORDS = 200;
 
@@ -25,6 +27,10 @@ export type RunOptions = {
    * nothing is read, and ffmpeg waits.
    */
   readonly onOutput?: (bytes: Uint8Array) => void | Promise<void>;
+  /** Called with what goes to `pipe:4`, `pipe:5` and so on; read at once, always. */
+  readonly onPipes?: readonly ((bytes: Uint8Array) => void)[];
+  /** Called with the id of the process, once it runs. */
+  readonly onStart?: (pid: number) => void;
   /** Called with lines of stderr, redacted. */
   readonly onLog?: (line: string) => void;
   /** Takes secrets out of a line of stderr: ffmpeg repeats URLs, stream keys and all. */
@@ -58,8 +64,14 @@ export async function runFfmpeg(o: RunOptions): Promise<void> {
       o.onOutput ? "pipe" : "ignore",
       "pipe",
       o.onProgress ? "pipe" : "ignore",
+      ...(o.onPipes ?? []).map(() => "pipe" as const),
     ],
   });
+  if (child.pid !== undefined) o.onStart?.(child.pid);
+  for (const [i, take] of (o.onPipes ?? []).entries()) {
+    const pipe = child.stdio[FIRST_PIPE + i];
+    if (pipe instanceof Readable) pipe.on("data", take);
+  }
   const said = listen(child, o);
   const feeding = feed(child, o.input);
   if (o.nice && child.pid !== undefined) lowerPriority(child.pid);
