@@ -8,7 +8,7 @@ const house: House = {
   rows: [
     ["core"],
     ["core/rtp"],
-    ["core/codecs", "core/containers", "core/sdp", "core/transfer"],
+    ["core/codecs", "core/containers", "core/rtmp", "core/sdp", "core/transfer"],
     ["core/media", "core/stats"],
     ["peer", "net", "ffmpeg"],
     ["signaling", "sources", "sinks"],
