@@ -49,15 +49,28 @@ export class RawStream {
 
   /** A picture and what is heard with it. Both are copied, and what is returned is to be written soon. */
   frame(timeMs: number, pixels: Uint8Array, samples: Uint8Array): Uint8Array[] {
+    return [...this.picture(timeMs, pixels), this.sound(timeMs, samples)];
+  }
+
+  /** A picture. It is copied, and what is returned is to be written before `ON_THE_WAY` more are made. */
+  picture(timeMs: number, pixels: Uint8Array): Uint8Array[] {
     const copy = this.#buffers[this.#next];
     this.#next = (this.#next + 1) % this.#buffers.length;
     copy?.set(pixels);
-    const time = uint(Id.Timestamp, Math.round(timeMs));
-    const picture = blockHead(PICTURES, pixels.length);
-    const sound = concat([blockHead(SAMPLES, samples.length), samples]);
-    const size = sizeBytes(time.length + picture.length + pixels.length + sound.length);
-    return [concat([idBytes(Id.Cluster), size, time, picture]), copy ?? pixels, sound];
+    return [clusterHead(PICTURES, timeMs, pixels.length), copy ?? pixels];
   }
+
+  /** What is heard from a time on. It is copied. */
+  sound(timeMs: number, samples: Uint8Array): Uint8Array {
+    return concat([clusterHead(SAMPLES, timeMs, samples.length), samples]);
+  }
+}
+
+/** What comes before the octets of a cluster's only block. */
+function clusterHead(track: number, timeMs: number, size: number): Uint8Array {
+  const time = uint(Id.Timestamp, Math.round(timeMs));
+  const head = blockHead(track, size);
+  return concat([idBytes(Id.Cluster), sizeBytes(time.length + head.length + size), time, head]);
 }
 
 /** What comes before the octets of a block at its cluster's time (RFC 9559 section 10.2). */

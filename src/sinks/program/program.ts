@@ -59,7 +59,7 @@ export type ProgramSample = {
   readonly data: Uint8Array;
   /** Since time 0, in ticks of its clock: 90 kHz for video, the sample rate for audio. Integer; may pass 2^32. */
   readonly time: number;
-  /** In the same ticks. */
+  /** In the same ticks, where nothing was left out: what counts is the time of the next one. */
   readonly duration: number;
   /** Video: decodable from here on. Audio: true. */
   readonly keyframe: boolean;
