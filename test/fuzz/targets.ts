@@ -1,6 +1,7 @@
 import { assemblerTargets } from "./assembler.ts";
 import { matroskaTarget, rtpDumpTarget } from "./containers.ts";
 import { candidateTarget, descriptionTarget } from "./descriptions.ts";
+import { flvTarget } from "./flv.ts";
 import { messageTarget } from "./messages.ts";
 import { oggTarget } from "./ogg.ts";
 import { rtcpTarget, rtpTarget } from "./packets.ts";
@@ -22,4 +23,5 @@ export const targets: readonly FuzzTarget[] = [
   matroskaTarget,
   rtpDumpTarget,
   oggTarget,
+  flvTarget,
 ];
