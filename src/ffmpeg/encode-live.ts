@@ -207,7 +207,7 @@ function outputOptions(o: LiveEncoding, r: LiveRendition, index: number, fpsMode
       kbit(r.videoBitrate),
     ],
     ...["-g", `${Math.ceil((2 * o.keyframeMs * o.framesPerSecond) / 1000)}`],
-    ...["-force_key_frames", `expr:gte(t,n_forced*${o.keyframeMs / 1000})`],
+    ...["-force_key_frames", keyframes(o.keyframeMs)],
     ...[
       "-colorspace",
       "smpte170m",
@@ -224,4 +224,11 @@ function outputOptions(o: LiveEncoding, r: LiveRendition, index: number, fpsMode
       : []),
     ...["-flush_packets", "1", "-flvflags", "no_duration_filesize", "-f", "flv"],
   ];
+}
+
+/** Forces keyframes at a distance, also behind a hole: those that would have been in it are not made up for. */
+function keyframes(distanceMs: number): string {
+  // Times come in milliseconds: the last of a second may be a little early.
+  const due = `prev_forced_t+${(distanceMs - 5) / 1000}`;
+  return `expr:if(isnan(prev_forced_t),1,gte(t,${due}))`;
 }

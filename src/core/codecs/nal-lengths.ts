@@ -3,7 +3,11 @@ import { splitAnnexB } from "./annex-b.ts";
 
 /** Rewrites an Annex B access unit with 4-byte NAL lengths, as Matroska and MP4 hold it. */
 export function annexBToLengths(annexB: Uint8Array): Uint8Array {
-  const nals = splitAnnexB(annexB);
+  return joinLengths(splitAnnexB(annexB));
+}
+
+/** Joins NAL units behind 4-byte lengths. */
+export function joinLengths(nals: readonly Uint8Array[]): Uint8Array {
   let size = 0;
   for (const nal of nals) size += 4 + nal.length;
   const out = new Uint8Array(size);
