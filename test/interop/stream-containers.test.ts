@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { concat } from "../../src/core/bytes.ts";
 import { FlvReader } from "../../src/core/containers/flv/reader.ts";
 import { cmafFragment, cmafHeader, type Mp4Sample } from "../../src/core/containers/mp4/cmaf.ts";
+import { TS_ZERO } from "../../src/core/containers/mpegts/writer.ts";
+import { transportStream } from "../../src/core/media/transport-stream.ts";
 import { ffmpegCapabilities } from "../../src/ffmpeg/capabilities.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 
@@ -90,6 +92,23 @@ function mp4(hours = 0, which: "both" | "video" | "audio" = "both"): Uint8Array 
     ),
   );
   return concat([cmafHeader(v ? videoFormat() : undefined, a ? audioFormat() : undefined), ...moved]);
+}
+
+/** A transport stream of segments, `seconds` after time 0, of both or of one. */
+function ts(seconds = 0, which: "both" | "video" | "audio" = "both"): Uint8Array {
+  const [v, a] = [which !== "audio", which !== "video"];
+  const writer = transportStream({
+    ...(v ? { video: videoFormat() } : {}),
+    ...(a ? { audio: audioFormat() } : {}),
+  });
+  if (!writer) throw new Error("the configurations are not understood");
+  return concat(
+    fragments().flatMap(({ pictures, sound }, i) => [
+      ...(i % 3 === 0 ? [writer.tables()] : []),
+      ...pictures.map((s) => writer.video(later(s, seconds * 90_000))),
+      writer.audio(sound.map((s) => later(s, seconds * SOUND.sampleRate))),
+    ]),
+  );
 }
 
 /** What ffmpeg decodes of a file: seconds and checksums of every picture, and of the sound, and its complaints. */
@@ -174,8 +193,24 @@ describe.each([
 
   test("decodes what begins behind 2^32 ticks at its time", () => expectSame("late.mp4", mp4(50), 50 * 3600));
 
-  test.each(["video", "audio"] as const)("decodes a file with only %s", async (which) => {
-    const out = await expectSame(`${which}.mp4`, mp4(0, which), 0, which);
+  test("decodes a transport stream as it was encoded", () => expectSame("a.ts", ts(), TS_ZERO / 90_000));
+
+  test("decodes a transport stream over the end of its clock", async () => {
+    // Two of its three seconds before the end of the clock's 33 bits. So near to it, ffmpeg counts from that end.
+    const end = 2 ** 33 / 90_000;
+    const start = Math.floor(end) - 2;
+    await expectSame("wrap.ts", ts(start), start + TS_ZERO / 90_000 - end);
+  });
+
+  test.each([
+    ["fragmented MP4", "video"],
+    ["fragmented MP4", "audio"],
+    ["a transport stream", "video"],
+    ["a transport stream", "audio"],
+  ] as const)("decodes %s with only %s", async (container, which) => {
+    const out = await (container === "fragmented MP4"
+      ? expectSame(`${which}.mp4`, mp4(0, which), 0, which)
+      : expectSame(`${which}.ts`, ts(0, which), TS_ZERO / 90_000, which));
     expect([out.video.sums.length > 0, out.audio.sums.length > 0]).toEqual([
       which === "video",
       which === "audio",
