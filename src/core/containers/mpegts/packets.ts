@@ -14,7 +14,7 @@ const RANDOM_ACCESS = 0x40;
 const HAS_PCR = 0x10;
 /** Clocks of 90 kHz have 33 bits here. */
 const CLOCK = 2 ** 33;
-const NO_PCR = -1;
+const NO_FIELD = new Uint8Array(0);
 
 /** A unit that goes into packets: a table or a PES packet. */
 export type TsUnit = {
@@ -66,14 +66,11 @@ export class TsPacketizer {
   }
 }
 
-const NO_FIELD = new Uint8Array(0);
-
 /** The adaptation field of a unit's first packet, its length not yet filled in; empty: it needs none. */
 function firstField(unit: TsUnit): Uint8Array {
   const flags = unit.randomAccess ? RANDOM_ACCESS : 0;
-  const pcr = unit.pcr ?? NO_PCR;
-  if (pcr === NO_PCR) return flags === 0 ? NO_FIELD : Uint8Array.of(0, flags);
-  const base = wrapped(pcr);
+  if (unit.pcr === undefined) return flags === 0 ? NO_FIELD : Uint8Array.of(0, flags);
+  const base = wrapped(unit.pcr);
   const high = Math.floor(base / 2);
   // 33 bits, six ones, an extension of nine bits that is zero.
   return Uint8Array.of(
