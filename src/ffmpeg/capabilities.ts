@@ -17,6 +17,8 @@ export type Capabilities = {
   readonly filters: ReadonlySet<string>;
   /** `-fps_mode` (5.1 and later) instead of `-vsync`. */
   readonly fpsMode: boolean;
+  /** `-fpre`: options of an output can stand in a file. */
+  readonly presetFiles: boolean;
 };
 
 const cache = new Map<string, Promise<Capabilities>>();
@@ -72,5 +74,6 @@ export function parseCapabilities(text: {
     protocols: names(outputs, /^ {2}(\S+)$/),
     filters: names(text.filters, /^ [TSC.]{2,3} (\S+) +\S+->\S+/),
     fpsMode: /^-fps_mode/m.test(text.help),
+    presetFiles: /^-fpre\b/m.test(text.help),
   };
 }

@@ -29,6 +29,8 @@ export type RunOptions = {
   readonly onOutput?: (bytes: Uint8Array) => void | Promise<void>;
   /** Called with what goes to `pipe:4`, `pipe:5` and so on; read at once, always. */
   readonly onPipes?: readonly ((bytes: Uint8Array) => void)[];
+  /** Open files that it inherits: the first one, with no pipes besides, is its descriptor 4. The caller closes them. */
+  readonly files?: readonly number[];
   /** Called with the id of the process, once it runs. */
   readonly onStart?: (pid: number) => void;
   /** Called with lines of stderr, redacted. */
@@ -65,6 +67,7 @@ export async function runFfmpeg(o: RunOptions): Promise<void> {
       "pipe",
       o.onProgress ? "pipe" : "ignore",
       ...(o.onPipes ?? []).map(() => "pipe" as const),
+      ...(o.files ?? []),
     ],
   });
   if (child.pid !== undefined) o.onStart?.(child.pid);

@@ -33,7 +33,12 @@ const newer = {
     " TSC xstack            N->V       Stack video inputs.",
     " ... anullsrc          |->A       Null audio source.",
   ].join("\n"),
-  help: "Advanced Video options:\n-fps_mode           set framerate mode for matching video streams\n",
+  help: [
+    "Advanced per-file options:",
+    "-fpre filename      set options from indicated preset file",
+    "Advanced Video options:",
+    "-fps_mode           set framerate mode for matching video streams",
+  ].join("\n"),
 };
 
 test("reads what a build can do from its own lists", () => {
@@ -44,6 +49,7 @@ test("reads what a build can do from its own lists", () => {
   expect([...c.protocols]).toEqual(["pipe", "srt"]);
   expect([...c.filters]).toEqual(["abench", "xstack", "anullsrc"]);
   expect(c.fpsMode).toBe(true);
+  expect(c.presetFiles).toBe(true);
 });
 
 test("a build of the day has a name for a version, and no -fps_mode when it is old", () => {
@@ -54,6 +60,7 @@ test("a build of the day has a name for a version, and no -fps_mode when it is o
   });
   expect(c.version).toBe("N-47683-g0e8eb07980-static");
   expect(c.fpsMode).toBe(false);
+  expect(c.presetFiles).toBe(false);
 });
 
 test("text that says nothing means that nothing is there", () => {

@@ -80,6 +80,11 @@ export class RtmpPublisher {
     return this.#state === "publishing";
   }
 
+  /** The server was asked to let us publish, and did not answer yet. */
+  get asking(): boolean {
+    return this.#state === "asking";
+  }
+
   /** The first octets of the connection: C0 and C1 (section 5.2). */
   start(): Uint8Array {
     const out = new Uint8Array(1 + HANDSHAKE_SIZE);
