@@ -1,160 +1,106 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import installer from "@ffmpeg-installer/ffmpeg";
-import { BufferSource, EncodedPacketSink, Input, MP4 } from "mediabunny";
+import { BufferSource, EncodedPacketSink, Input, MP4, MPEG_TS } from "mediabunny";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { concat } from "../../src/core/bytes.ts";
-import { FlvReader } from "../../src/core/containers/flv/reader.ts";
-import { cmafFragment, cmafHeader, type Mp4Sample } from "../../src/core/containers/mp4/cmaf.ts";
+import { aacCodecString, avcCodecString } from "../../src/core/codecs/codec-strings.ts";
+import { cmafHeader } from "../../src/core/containers/mp4/cmaf.ts";
 import { TS_ZERO } from "../../src/core/containers/mpegts/writer.ts";
 import { transportStream } from "../../src/core/media/transport-stream.ts";
 import { ffmpegCapabilities } from "../../src/ffmpeg/capabilities.ts";
+import { FrameCrcReader } from "../../src/ffmpeg/framecrc.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
+import {
+  clockOf,
+  cmafFragmentsOf,
+  type EncodedStream,
+  encodeStream,
+  fragmentsOf,
+  STREAM,
+} from "../support/encoded-stream.ts";
 
 /* H.264 and AAC as ffmpeg encodes them, on their way out of FLV into fragmented MP4 and MPEG-TS, which ffmpeg decodes. */
 
 const run = promisify(execFile);
-const FPS = 30;
 const SIZE = { width: 320, height: 180 };
-const SOUND = { sampleRate: 48_000, channels: 2 };
-const AAC_FRAME = 1024;
-/** Pictures of a fragment. */
-const STEP = 10;
 
 let folder: string;
 let flv: string;
-let avcC: Uint8Array = new Uint8Array(0);
-let asc: Uint8Array = new Uint8Array(0);
-const video: Mp4Sample[] = [];
-const audio: Mp4Sample[] = [];
+let stream: EncodedStream;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "roomtap-containers-"));
   flv = join(folder, "in.flv");
-  const inputs = [`testsrc2=s=${SIZE.width}x${SIZE.height}:r=${FPS}`, `sine=r=${SOUND.sampleRate}:f=440`];
-  await run(await locateFfmpeg(), [
-    ...["-v", "error", ...inputs.flatMap((i) => ["-f", "lavfi", "-i", i]), "-t", "3"],
-    ...["-c:v", "libx264", "-preset", "superfast", "-tune", "zerolatency", "-profile:v", "main"],
-    ...["-bf", "0", "-g", `${FPS}`, "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2"],
-    ...["-flush_packets", "1", "-flvflags", "no_duration_filesize", "-f", "flv", flv],
-  ]);
-  const reader = new FlvReader();
-  let late = 0;
-  for (const e of reader.push(await readFile(flv))) {
-    const { kind, data } = e;
-    if (e.t === "config") {
-      if (kind === "video") avcC = data;
-      else asc = data;
-      continue;
-    }
-    const [list, step, clock] =
-      kind === "video" ? [video, 90_000 / FPS, 90_000] : [audio, AAC_FRAME, SOUND.sampleRate];
-    const time = list.length * step;
-    late = Math.max(late, Math.abs(e.timeMs - (time * 1000) / clock));
-    list.push({ data, time, duration: step, keyframe: e.keyframe });
-  }
-  // FLV's times are rounded, and the muxer moved all by the encoder's delay.
-  expect(late).toBeLessThan(25);
-  expect([reader.failed, reader.ignored, reader.pending]).toEqual([false, 0, 0]);
-  expect(video.flatMap((s, i) => (s.keyframe ? [i] : []))).toEqual([0, 30, 60]);
-  expect([video.length, audio.length]).toEqual([90, 142]);
+  stream = await encodeStream(flv, SIZE.width, SIZE.height);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const seconds = (s: Mp4Sample, clock: number) => s.time / clock;
-const videoFormat = () => ({ config: avcC, ...SIZE });
-const audioFormat = () => ({ config: asc, ...SOUND });
-
-/** The samples of every fragment: so many pictures, and the sound that begins before the next ones. */
-function fragments(): { pictures: Mp4Sample[]; sound: Mp4Sample[] }[] {
-  return Array.from({ length: video.length / STEP }, (_, i) => {
-    const last = i === video.length / STEP - 1;
-    const [from, to] = [(i * STEP) / FPS, last ? Number.POSITIVE_INFINITY : ((i + 1) * STEP) / FPS];
-    const here = (clock: number) => (s: Mp4Sample) => seconds(s, clock) >= from && seconds(s, clock) < to;
-    return { pictures: video.filter(here(90_000)), sound: audio.filter(here(SOUND.sampleRate)) };
-  });
+/** What a file is made of: configurations of both, or of one. */
+function formatsOf(which: "both" | "video" | "audio") {
+  return {
+    video: which === "audio" ? undefined : { config: stream.avcC, ...SIZE },
+    audio: which === "video" ? undefined : { config: stream.asc, ...STREAM },
+  };
 }
 
-const later = (s: Mp4Sample, ticks: number) => ({ ...s, time: s.time + ticks });
-
-/** A file in fragments, `hours` after time 0, of both or of one. */
-function mp4(hours = 0, which: "both" | "video" | "audio" = "both"): Uint8Array {
-  const [v, a] = [which !== "audio", which !== "video"];
-  const moved = fragments().flatMap(({ pictures, sound }, i) =>
-    cmafFragment(
-      i + 1,
-      v ? pictures.map((s) => later(s, hours * 3600 * 90_000)) : [],
-      a ? sound.map((s) => later(s, hours * 3600 * SOUND.sampleRate)) : [],
-      { segmentStart: i % 3 === 0 },
-    ),
-  );
-  return concat([cmafHeader(v ? videoFormat() : undefined, a ? audioFormat() : undefined), ...moved]);
+/** A file in fragments, so many seconds after time 0. */
+function mp4(seconds = 0, which: "both" | "video" | "audio" = "both"): Uint8Array {
+  const { video, audio } = formatsOf(which);
+  return concat([cmafHeader(video, audio), ...cmafFragmentsOf(stream, seconds, which).flat()]);
 }
 
-/** A transport stream of segments, `seconds` after time 0, of both or of one. */
+/** A transport stream of segments, so many seconds after time 0. */
 function ts(seconds = 0, which: "both" | "video" | "audio" = "both"): Uint8Array {
-  const [v, a] = [which !== "audio", which !== "video"];
-  const writer = transportStream({
-    ...(v ? { video: videoFormat() } : {}),
-    ...(a ? { audio: audioFormat() } : {}),
-  });
+  const { video, audio } = formatsOf(which);
+  const writer = transportStream({ ...(video ? { video } : {}), ...(audio ? { audio } : {}) });
   if (!writer) throw new Error("the configurations are not understood");
   return concat(
-    fragments().flatMap(({ pictures, sound }, i) => [
+    fragmentsOf(stream, seconds).flatMap((f, i) => [
       ...(i % 3 === 0 ? [writer.tables()] : []),
-      ...pictures.map((s) => writer.video(later(s, seconds * 90_000))),
-      writer.audio(sound.map((s) => later(s, seconds * SOUND.sampleRate))),
+      ...f.video.map((s) => writer.video(s)),
+      writer.audio(f.audio),
     ]),
   );
 }
+
+test("FLV is read as it was encoded", () => {
+  const { reader, video, audio, offMs } = stream;
+  expect([reader.failed, reader.ignored, reader.pending]).toEqual([false, 0, 0]);
+  expect(video.flatMap((s, i) => (s.keyframe ? [i] : []))).toEqual([0, 30, 60]);
+  expect([video.length, audio.length]).toEqual([90, 142]);
+  // A frame of sound, and half a millisecond.
+  expect(offMs).toBeLessThan(22);
+});
 
 /** What ffmpeg decodes of a file: seconds and checksums of every picture, and of the sound, and its complaints. */
 async function decoded(ffmpeg: string, path: string) {
   const { fpsMode } = await ffmpegCapabilities(ffmpeg);
   const { stdout, stderr } = await run(ffmpeg, [
     ...["-hide_banner", "-v", "warning", "-copyts", "-i", path, "-map", "0:v?", "-map", "0:a?"],
-    ...[
-      fpsMode ? "-fps_mode" : "-vsync",
-      "passthrough",
-      "-enc_time_base:v",
-      "1:90000",
-      "-f",
-      "framecrc",
-      "-",
-    ],
+    ...[fpsMode ? "-fps_mode" : "-vsync", "passthrough", "-enc_time_base:v", "1:90000"],
+    ...["-f", "framecrc", "-"],
   ]);
-  const unit = new Map<string, number>();
-  for (const m of stdout.matchAll(/^#tb (\d): (\d+)\/(\d+)$/gm))
-    unit.set(m[1] ?? "", Number(m[2]) / Number(m[3]));
-  const kind = new Map<string, string>();
-  for (const m of stdout.matchAll(/^#media_type (\d): (\w+)$/gm)) kind.set(m[1] ?? "", m[2] ?? "");
-  const rows = stdout
-    .split("\n")
-    .filter((l) => /^\d/.test(l))
-    .map((l) => l.split(",").map((f) => f.trim()));
-  const of = (k: string) => {
-    const list = rows.filter((r) => kind.get(r[0] ?? "") === k);
-    return {
-      times: list.map((r) => Number(r[2]) * (unit.get(r[0] ?? "") ?? 0)),
-      sums: list.map((r) => r[5]),
-    };
+  const reader = new FrameCrcReader();
+  const rows = stdout.split("\n").flatMap((line) => {
+    const row = reader.push(line);
+    return row ? [{ kind: row.stream.kind, time: row.ptsMs / 1000, sum: line.split(",")[5] }] : [];
+  });
+  const of = (kind: "video" | "audio") => {
+    const list = rows.filter((r) => r.kind === kind);
+    return { times: list.map((r) => r.time), sums: list.map((r) => r.sum) };
   };
   return { video: of("video"), audio: of("audio"), complaints: stderr };
 }
 
-function expectTimes(
-  times: readonly number[],
-  samples: readonly Mp4Sample[],
-  clock: number,
-  offset: number,
-): void {
+function expectTimes(times: readonly number[], kind: "video" | "audio", offset: number): void {
+  const samples = stream[kind];
   expect(times.length).toBe(samples.length);
   const worst = times.reduce((w, t, i) => {
-    const s = samples[i];
-    return Math.max(w, s ? Math.abs(t - offset - seconds(s, clock)) : 0);
+    return Math.max(w, Math.abs(t - offset - (samples[i]?.time ?? 0) / clockOf(kind)));
   }, 0);
   // Half a tick of 48 kHz: ffmpeg's own rounding.
   expect(worst).toBeLessThan(1e-5);
@@ -169,7 +115,7 @@ describe.each([
   beforeAll(async () => {
     ffmpeg = await find();
     original = await decoded(ffmpeg, flv);
-    expect([original.complaints, original.video.sums.length]).toEqual(["", video.length]);
+    expect([original.complaints, original.video.sums.length]).toEqual(["", stream.video.length]);
   });
 
   /** Every picture and all sound, the same as before, at its time. */
@@ -180,18 +126,19 @@ describe.each([
     expect(out.complaints).toBe("");
     if (which !== "audio") {
       expect(out.video.sums).toEqual(original.video.sums);
-      expectTimes(out.video.times, video, 90_000, offset);
+      expectTimes(out.video.times, "video", offset);
     }
     if (which !== "video") {
       expect(out.audio.sums).toEqual(original.audio.sums);
-      expectTimes(out.audio.times, audio, SOUND.sampleRate, offset);
+      expectTimes(out.audio.times, "audio", offset);
     }
     return out;
   }
 
   test("decodes fragmented MP4 as it was encoded", () => expectSame("a.mp4", mp4(), 0));
 
-  test("decodes what begins behind 2^32 ticks at its time", () => expectSame("late.mp4", mp4(50), 50 * 3600));
+  test("decodes what begins behind 2^32 ticks at its time", () =>
+    expectSame("late.mp4", mp4(50 * 3600), 50 * 3600));
 
   test("decodes a transport stream as it was encoded", () => expectSame("a.ts", ts(), TS_ZERO / 90_000));
 
@@ -218,24 +165,36 @@ describe.each([
   });
 });
 
-test("mediabunny reads tracks, times, keyframes and octets of fragmented MP4", async () => {
-  const input = new Input({ source: new BufferSource(mp4(50)), formats: [MP4] });
+test.each([
+  ["fragmented MP4", () => mp4(50 * 3600), 50 * 3600],
+  ["a transport stream", () => ts(), TS_ZERO / 90_000],
+] as const)("mediabunny reads tracks, times and keyframes of %s", async (container, make, offset) => {
+  const input = new Input({ source: new BufferSource(make()), formats: [MP4, MPEG_TS] });
   const [v, a] = [await input.getPrimaryVideoTrack(), await input.getPrimaryAudioTrack()];
   if (!v || !a) throw new Error("a track is missing");
   expect([await v.getCodedWidth(), await v.getCodedHeight()]).toEqual([SIZE.width, SIZE.height]);
-  for (const [track, samples, clock] of [
-    [v, video, 90_000],
-    [a, audio, SOUND.sampleRate],
+  expect([await a.getSampleRate(), await a.getNumberOfChannels()]).toEqual([
+    STREAM.sampleRate,
+    STREAM.channels,
+  ]);
+  expect(
+    [await v.getCodecParameterString(), await a.getCodecParameterString()].map((c) => c?.toLowerCase()),
+  ).toEqual([avcCodecString(stream.avcC)?.toLowerCase(), aacCodecString(stream.asc)]);
+  for (const [track, kind] of [
+    [v, "video"],
+    [a, "audio"],
   ] as const) {
     const packets = [];
     for await (const p of new EncodedPacketSink(track).packets()) packets.push(p);
     expectTimes(
       packets.map((p) => p.timestamp),
-      samples,
-      clock,
-      50 * 3600,
+      kind,
+      offset,
     );
-    expect(packets.map((p) => p.type === "key")).toEqual(samples.map((s) => s.keyframe));
-    expect(packets.every((p, i) => Buffer.compare(p.data, samples[i]?.data ?? asc) === 0)).toBe(true);
+    expect(packets.map((p) => p.type === "key")).toEqual(stream[kind].map((s) => s.keyframe));
+    if (container === "fragmented MP4")
+      expect(packets.every((p, i) => Buffer.compare(p.data, stream[kind][i]?.data ?? stream.asc) === 0)).toBe(
+        true,
+      );
   }
 });
