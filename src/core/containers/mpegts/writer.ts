@@ -78,9 +78,9 @@ export class TsWriter {
   }
 
   /**
-   * Pieces of sound, in one PES packet or in as few as can hold them: one has one time, and so no hole. They must not
-   * come later than pictures of 700 ms behind them. Frames too long for ADTS, which no channels of ours need, are left
-   * out. Without audio in the format: nothing.
+   * Pieces of sound, in one PES packet or in as few as can hold them: one has one time, and so no hole. Comes before
+   * pictures that are 700 ms later, as their clock would have passed it. Frames too long for ADTS, which no channels of
+   * ours need, are left out. Without audio in the format: nothing.
    */
   audio(samples: readonly TsSample[]): Uint8Array {
     const format = this.#format.audio;
