@@ -18,6 +18,11 @@ const KILL_MS = 1000;
 /** The name of the first inherited file. */
 const INHERITED = "/dev/fd/4";
 
+/** Characters of what ffmpeg complains of. */
+const MAX_WORDS = 200;
+/** How it says that a server wants other credentials. */
+const NO_ENTRY = /\b40[13]\b/;
+
 /** What a link through ffmpeg needs. */
 export type FfmpegLinkOptions = {
   readonly ffmpeg: string;
@@ -47,6 +52,7 @@ class FfmpegLink implements PushLink {
   #ending = false;
   #sentMs = 0;
   #outMs = -1;
+  #complaint: string | undefined;
   #wake: (() => void) | undefined;
 
   constructor(o: FfmpegLinkOptions, format: ProgramFormat, events: PushLinkEvents) {
@@ -102,13 +108,15 @@ class FfmpegLink implements PushLink {
         signal: this.#stop.signal,
         patience: { eofMs: 0, interruptMs: KILL_MS },
         redact: o.redact,
+        onLog: (line) => this.#onLog(line),
         onProgress: (us) => this.#onProgress(us / 1000),
         ...(file === undefined ? {} : { files: [file] }),
       });
       this.#events.onClosed(this.#ending ? undefined : { text: "ffmpeg ended by itself" });
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      this.#events.onClosed({ text: o.redact(text) });
+      const message = error instanceof Error ? error.message : String(error);
+      const text = this.#complaint === undefined ? o.redact(message) : `ffmpeg: ${this.#complaint}`;
+      this.#events.onClosed({ text, final: NO_ENTRY.test(text) });
     } finally {
       if (file !== undefined) closeSync(file);
     }
@@ -117,7 +125,15 @@ class FfmpegLink implements PushLink {
   #onProgress(outMs: number): void {
     if (outMs <= this.#outMs) return;
     this.#outMs = outMs;
+    this.#complaint = undefined;
     this.#events.onMoved();
+  }
+
+  /** The first complaint says why, the last ones what came of it. */
+  #onLog(line: string): void {
+    if (!/\[(?:error|fatal)\]/.test(line)) return;
+    const words = line.replace(/^(\[[^\]]*\] ?)+/, "").trim();
+    if (words !== "") this.#complaint ??= words.slice(0, MAX_WORDS);
   }
 
   async *#input(): AsyncIterable<Uint8Array> {

@@ -15,6 +15,8 @@ const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 30_000;
 /** A stream that went out for so long was a healthy one. */
 const HEALTHY_MS = 10_000;
+/** One that went out for so long is accepted: some servers say yes before they say no. */
+const STEADY_MS = 1500;
 /** The same complaint is repeated after so long. */
 const REPEAT_MS = 600_000;
 const QUEUE: QueueLimits = { bytes: 16 << 20, ms: 10_000 };
@@ -57,8 +59,10 @@ export class PushSink implements ProgramSink {
   #linkFormat: ProgramFormat | undefined;
   #openedAt = 0;
   #movedAt = 0;
-  /** Something went out: through this link, through any. */
-  #moved = false;
+  /** Since when something goes out through this link. */
+  #firstMovedAt: number | undefined;
+  /** It has gone on for a while: with this link, with any. */
+  #steady = false;
   #carried = false;
   #endedAt: number | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -120,7 +124,8 @@ export class PushSink implements ProgramSink {
   }
 
   status(): SinkStatus {
-    const running = this.#link !== undefined && this.#moved;
+    const moves = this.#link !== undefined && this.#firstMovedAt !== undefined;
+    const running = moves && (this.#steady || this.#detail === undefined);
     return {
       state: this.#state(running),
       bytes: this.#bytes + (this.#link?.bytes ?? 0),
@@ -142,7 +147,8 @@ export class PushSink implements ProgramSink {
     if (!first) return;
     this.#attempts++;
     this.#phase = "opening";
-    this.#moved = false;
+    this.#firstMovedAt = undefined;
+    this.#steady = false;
     this.#base = undefined;
     this.#linkFormat = first.format;
     this.#openedAt = this.#movedAt = performance.now();
@@ -182,9 +188,11 @@ export class PushSink implements ProgramSink {
   }
 
   #onMoved(): void {
-    this.#movedAt = performance.now();
-    if (this.#moved) return;
-    this.#moved = true;
+    const now = performance.now();
+    this.#movedAt = now;
+    this.#firstMovedAt ??= now;
+    if (this.#steady || now - this.#firstMovedAt < STEADY_MS) return;
+    this.#steady = true;
     this.#carried = true;
     if (this.#detail !== undefined) this.#o.onNotice?.("info", `${this.#title} goes out again`);
     this.#detail = undefined;
@@ -203,7 +211,7 @@ export class PushSink implements ProgramSink {
     this.#link = undefined;
     this.#phase = "closed";
     this.#endedAt = undefined;
-    if (this.#moved && now - this.#openedAt >= HEALTHY_MS) this.#backoff.reset();
+    if (this.#steady && now - this.#openedAt >= HEALTHY_MS) this.#backoff.reset();
     if (this.#ended) {
       this.#onOver?.();
       return;
@@ -235,7 +243,7 @@ export class PushSink implements ProgramSink {
       this.#open();
       this.#pump();
     }, wait);
-    if (this.#said.text === failure.text && now - this.#said.at < REPEAT_MS && !this.#moved) return;
+    if (this.#said.text === failure.text && now - this.#said.at < REPEAT_MS && !this.#steady) return;
     this.#said = { text: failure.text, at: now };
     this.#o.onNotice?.(
       "warn",
@@ -249,10 +257,16 @@ export class PushSink implements ProgramSink {
     if (!link) return;
     const now = performance.now();
     const still = now - (this.#endedAt ?? this.#movedAt) >= (this.#endedAt === undefined ? STALL_MS : END_MS);
-    const waits = this.#phase === "opening" || !this.#moved || !link.idle || this.#endedAt !== undefined;
+    const waits =
+      this.#phase === "opening" ||
+      this.#firstMovedAt === undefined ||
+      !link.idle ||
+      this.#endedAt !== undefined;
     if (!still || !waits) return;
     const s = STALL_MS / 1000;
-    this.#verdict = { text: this.#moved ? `it took nothing for ${s} s` : `no answer for ${s} s` };
+    this.#verdict = {
+      text: this.#firstMovedAt === undefined ? `no answer for ${s} s` : `it took nothing for ${s} s`,
+    };
     link.abort();
   }
 

@@ -12,6 +12,8 @@ const TLS_PORT = 443;
 const MAX_WAITING = 256 << 10;
 /** From saying that the stream is over to hanging up. */
 const GOODBYE_MS = 3000;
+/** A stream that ends so soon was refused. */
+const BRIEF_MS = 3000;
 /** A server that acknowledged so often is expected to go on with it. */
 const RELIABLE_ACKS = 4;
 /** What numbers of acknowledged octets count to. */
@@ -51,6 +53,17 @@ function octetString(s: string): string {
   return Buffer.from(s).toString("latin1");
 }
 
+/** Why there is no connection, by the system's name for it. */
+const unreachable: Readonly<Record<string, string>> = {
+  ENOTFOUND: "the host's name is not known",
+  EAI_AGAIN: "the host's name cannot be looked up now",
+  ECONNREFUSED: "nothing listens there (connection refused)",
+  ECONNRESET: "the connection was reset",
+  ETIMEDOUT: "the connection timed out",
+  EHOSTUNREACH: "the host cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+};
+
 class RtmpLink implements PushLink {
   readonly #o: RtmpOptions;
   readonly #events: PushLinkEvents;
@@ -64,6 +77,7 @@ class RtmpLink implements PushLink {
   #bytes = 0;
   /** Octets that the server has, how often it said so, and the longest way between. */
   #acks = { octets: 0, count: 0, step: 0 };
+  #publishingSince = Number.POSITIVE_INFINITY;
   #failure: PushFailure | undefined;
   #ending = false;
   #goodbye: NodeJS.Timeout | undefined;
@@ -75,7 +89,7 @@ class RtmpLink implements PushLink {
     this.#socket = this.#connect();
     this.#socket.setNoDelay(true);
     this.#socket.on("data", (bytes) => this.#take(bytes));
-    this.#socket.on("error", (error) => this.#fail({ text: o.redact(reasonOf(error)) }));
+    this.#socket.on("error", (error) => this.#onError(error));
     this.#socket.on("close", () => this.#onClose());
   }
 
@@ -136,8 +150,10 @@ class RtmpLink implements PushLink {
   #take(bytes: Uint8Array): void {
     for (const e of this.#publisher.push(bytes)) {
       if (e.t === "send") this.#write(e.octets);
-      else if (e.t === "publishing") this.#events.onOpen();
-      else if (e.t === "acknowledged") this.#acknowledge(e.octets);
+      else if (e.t === "publishing") {
+        this.#publishingSince = performance.now();
+        this.#events.onOpen();
+      } else if (e.t === "acknowledged") this.#acknowledge(e.octets);
       else this.#fail(this.#refusal(e.failure));
     }
   }
@@ -186,6 +202,12 @@ class RtmpLink implements PushLink {
     this.#socket.destroy();
   }
 
+  #onError(error: Error): void {
+    const code = "code" in error ? String(error.code) : "";
+    const cut = this.#connected && (code === "ECONNRESET" || code === "EPIPE");
+    this.#fail({ text: cut ? this.#hungUp() : this.#o.redact(unreachable[code] ?? error.message) });
+  }
+
   #onClose(): void {
     clearTimeout(this.#goodbye);
     if (this.#ending) this.#events.onClosed();
@@ -194,11 +216,11 @@ class RtmpLink implements PushLink {
 
   #hungUp(): string {
     if (!this.#connected) return "no connection";
-    if (this.#publisher.asking)
-      return "the server hung up when asked to publish: a wrong stream key, or it lets nobody publish";
-    return this.#publisher.publishing
-      ? "the server hung up"
-      : "the server hung up before anything was published";
+    // Many servers say no in this way, some of them only after they said yes.
+    const briefly = performance.now() - this.#publishingSince < BRIEF_MS;
+    if (this.#publisher.asking || briefly)
+      return "the server hung up when asked to publish: a wrong stream key, or nobody may publish there";
+    return `the server hung up${this.#publisher.publishing ? "" : " before anything was published"}`;
   }
 }
 
@@ -216,19 +238,4 @@ function describe(f: ProgramFormat, r: Rendition): { readonly [name: string]: nu
     stereo: f.audio.channels > 1,
     encoder: "roomtap",
   };
-}
-
-function reasonOf(error: Error): string {
-  const code = "code" in error ? String(error.code) : "";
-  const known: Readonly<Record<string, string>> = {
-    ENOTFOUND: "the host's name is not known",
-    EAI_AGAIN: "the host's name cannot be looked up now",
-    ECONNREFUSED: "nothing listens there (connection refused)",
-    ECONNRESET: "the connection was reset",
-    EPIPE: "the connection was reset",
-    ETIMEDOUT: "the connection timed out",
-    EHOSTUNREACH: "the host cannot be reached",
-    ENETUNREACH: "the network cannot be reached",
-  };
-  return known[code] ?? error.message;
 }
