@@ -1,16 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { RoomtapError } from "../core/fault.ts";
 import type { IceServer, LogLevel } from "../core/room.ts";
 import { type Millis, millis } from "../core/time.ts";
 import { type ClientMessage, CloseCode, limits, SOCKET_PATH } from "../signaling/room/messages.ts";
-import { type AccessRules, bracketed, hostAllowed, isLoopback, originAllowed, tokenCheck } from "./access.ts";
-import { type Certificate, selfSignedCertificate } from "./certificate.ts";
+import { type AccessRules, hostAllowed, originAllowed, tokenCheck } from "./access.ts";
+import type { Certificate } from "./certificate.ts";
 import { Connection } from "./connection.ts";
 import { requestHandler } from "./http.ts";
+import { checkExposure, listen, makeServer } from "./listen.ts";
 import { defaultWebRoot, loadPage } from "./page.ts";
 import { type ConnectionId, Rooms } from "./rooms.ts";
 
@@ -148,16 +148,10 @@ class RunningServer implements RoomServer {
   }
 
   async listen(host: string, port: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#http.once("error", (cause) => reject(listenError(cause, host, port)));
-      this.#http.listen({ host, port }, resolve);
-    });
-    const at = this.#http.address();
-    this.port = typeof at === "object" && at !== null ? at.port : port;
-    const name = host === "0.0.0.0" || host === "::" ? "localhost" : bracketed(host);
-    const s = this.#o.tls === undefined ? "" : "s";
-    this.url = `http${s}://${name}:${this.port}/`;
-    this.wsUrl = `ws${s}://${name}:${this.port}${SOCKET_PATH}`;
+    const at = await listen(this.#http, { host, port, tls: this.#o.tls !== undefined });
+    this.port = at.port;
+    this.url = at.url;
+    this.wsUrl = `${at.url.replace(/^http/, "ws").slice(0, -1)}${SOCKET_PATH}`;
     this.#http.on("error", (e) => this.#o.log?.("error", `room server: ${e.message}`));
     this.#keepalive = setInterval(() => {
       for (const connection of this.#connections.values()) connection.checkAlive();
@@ -276,14 +270,7 @@ function addressOf(req: IncomingMessage): string {
 }
 
 function checkOptions(o: RoomServerOptions, host: string): void {
-  if (!isLoopback(host) && o.token === undefined && o.public !== true) {
-    throw new RoomtapError("usage", `serving on ${host} lets anybody on the network in`, {
-      hint: "give a --token, or --public when that is what you want",
-    });
-  }
-  if (o.token !== undefined && (o.token.length === 0 || o.token.length > limits.token)) {
-    throw new RoomtapError("usage", `the token must have 1 to ${limits.token} characters`);
-  }
+  checkExposure({ ...o, host }, "give a --token, or --public when that is what you want");
   for (const origin of o.allowOrigins ?? []) {
     if (origin !== "*" && !(URL.canParse(origin) && /^https?:/.test(origin))) {
       throw new RoomtapError("usage", `${JSON.stringify(origin)} is not an origin`, {
@@ -291,37 +278,4 @@ function checkOptions(o: RoomServerOptions, host: string): void {
       });
     }
   }
-}
-
-async function makeServer(tls: RoomServerOptions["tls"], host: string): Promise<Server> {
-  if (tls === undefined) return createServer();
-  const { cert, key } = tls === "self-signed" ? await selfSignedCertificate(host) : tls;
-  try {
-    return createTlsServer({ cert, key });
-  } catch (cause) {
-    throw new RoomtapError("usage", "the certificate and key do not fit", {
-      hint: "both must be PEM, and the key must belong to the certificate",
-      cause,
-    });
-  }
-}
-
-function listenError(cause: Error, host: string, port: number): RoomtapError {
-  const code = "code" in cause ? cause.code : undefined;
-  if (code === "EADDRINUSE") {
-    return new RoomtapError("usage", `port ${port} on ${host} is in use`, {
-      hint: "choose another port, or 0 for any free one",
-      cause,
-    });
-  }
-  if (code === "EACCES") {
-    return new RoomtapError("usage", `port ${port} needs more rights`, {
-      hint: "ports below 1024 are reserved; choose a higher one",
-      cause,
-    });
-  }
-  return new RoomtapError("usage", `cannot listen on ${host} port ${port}: ${cause.message}`, {
-    hint: "choose an address of this machine with --host: 127.0.0.1, or 0.0.0.0 for all of them",
-    cause,
-  });
 }
