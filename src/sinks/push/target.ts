@@ -31,8 +31,9 @@ const schemes: Readonly<Record<Exclude<PushKind, "file">, readonly string[]>> = 
   rtsp: ["rtsp"],
 };
 
+/** Nothing of it is a fragment: identifiers of SRT streams begin with `#`. */
 const ADDRESS =
-  /^([a-z]+):\/\/(?:([^@/?#]*)@)?(\[[0-9a-f:.]+\]|[^:/?#[\]@\s]+)?(?::(\d{1,5}))?(\/[^?#\s]*)?(?:\?([^#\s]*))?$/i;
+  /^([a-z]+):\/\/(?:([^@/?#]*)@)?(\[[0-9a-f:.]+\]|[^:/?#[\]@\s]+)?(?::(\d{1,5}))?(\/[^?\s]*)?(?:\?(\S*))?$/i;
 
 /** Takes the address of a target apart. Throws a RoomtapError `usage`, which does not repeat it, when it is none. */
 export function addressOf(kind: Exclude<PushKind, "file">, url: string): PushAddress {
