@@ -22,7 +22,7 @@ const RETRY_MS = 1000;
 const CLOSE_MS = 5000;
 const TEMPORARY = ".tmp";
 /** What a stream leaves in the directory of a rendition. */
-const OURS = /^(seg-\d{6,}\.(m4s|ts)|init-\d+\.mp4|index\.m3u8)(\.tmp)?$/;
+const OURS = /^(seg-[a-z0-9]+-\d{6,}\.(m4s|ts)|init-[a-z0-9]+-\d+\.mp4|index\.m3u8)(\.tmp)?$/;
 
 type Write = { readonly path: string; readonly body: readonly Uint8Array[] };
 
@@ -180,6 +180,6 @@ function forgetOldStream(path: string): void {
   const names = readdirSync(path);
   if (!names.includes("index.m3u8")) return;
   const text = readFileSync(join(path, "index.m3u8"), "utf8");
-  if (!text.startsWith("#EXTM3U") || !/^seg-\d{6,}\.(m4s|ts)$/m.test(text)) return;
+  if (!text.startsWith("#EXTM3U") || !/^seg-[a-z0-9]+-\d{6,}\.(m4s|ts)$/m.test(text)) return;
   for (const name of names) if (OURS.test(name)) rmSync(join(path, name), { force: true });
 }

@@ -57,6 +57,7 @@ export class HlsSink implements ProgramSink, HlsSource {
         part: this.partTarget,
         window: o.event ? undefined : o.window,
         zeroAt: plan.zeroAt,
+        run: Math.floor(plan.zeroAt / 1000).toString(36),
         onFile: (file, content) => {
           // Parts are for those who fetch them before the segment is whole.
           if (!file.includes(".part-")) this.#directory?.file(`${name}/${file}`, content.body);
@@ -148,7 +149,7 @@ export class HlsSink implements ProgramSink, HlsSource {
 
   /** A segment of an event that is not in memory any more. */
   #written(rendition: string, name: string): HlsFile | undefined {
-    const extension = /^seg-\d{6,}\.(m4s|ts)$/.exec(name)?.[1];
+    const extension = /^seg-[a-z0-9]+-\d{6,}\.(m4s|ts)$/.exec(name)?.[1];
     if (!this.event || extension === undefined || !this.#named(rendition)) return undefined;
     const body = this.#directory?.read(`${rendition}/${name}`);
     const type = extension === "ts" ? "video/mp2t" : "video/iso.segment";

@@ -27,6 +27,8 @@ export type RenditionOptions = {
   readonly window: number | undefined;
   /** Unix milliseconds of the program's time 0. */
   readonly zeroAt: number;
+  /** In the name of every file: another run's files never have the same name, and may stay in caches. */
+  readonly run: string;
   /** A file is whole. `name`: in the rendition's directory. */
   readonly onFile: (name: string, file: HlsFile) => void;
   /** A segment is whole and in the playlist. */
@@ -177,7 +179,7 @@ export class HlsRendition {
   /** Name of the part that comes next. */
   get hint(): string | undefined {
     if (this.#o.part === undefined || this.#ended) return undefined;
-    return partName(this.#msn, this.#open?.parts.length ?? 0);
+    return this.#partName(this.#msn, this.#open?.parts.length ?? 0);
   }
 
   #playlist(lowLatency: boolean, reports: readonly RenditionReport[]): MediaPlaylist {
@@ -224,7 +226,7 @@ export class HlsRendition {
     const length = lengthOf(chunks);
     this.#bytes += length;
     if (this.#o.part !== undefined) {
-      const name = partName(open.msn, open.parts.length);
+      const name = this.#partName(open.msn, open.parts.length);
       this.#put(name, { type: packer.type, body: chunks, length });
       const duration = (p.end - p.start) / VIDEO_CLOCK;
       open.parts.push({ uri: name, duration, independent: p.independent });
@@ -249,7 +251,7 @@ export class HlsRendition {
     const packer = packerFor(this.#o.container, f);
     this.#packer = packer;
     if (!packer?.header || (known && this.#map !== undefined && sameFormat(known, f))) return;
-    this.#map = `init-${this.#maps++}.mp4`;
+    this.#map = `init-${this.#o.run}-${this.#maps++}.mp4`;
     this.#put(this.#map, { type: "video/mp4", body: [packer.header], length: packer.header.length });
   }
 
@@ -257,7 +259,7 @@ export class HlsRendition {
     const { msn, chunks, parts, programDateTime, discontinuity, map, independent } = open;
     const length = lengthOf(chunks);
     const duration = (end - open.start) / VIDEO_CLOCK;
-    const uri = `seg-${String(msn).padStart(6, "0")}.${packer.extension}`;
+    const uri = `${this.#segmentName(msn)}.${packer.extension}`;
     this.#segments.push({
       ...{ uri, duration, parts, programDateTime, discontinuity, map, length, independent },
     });
@@ -297,6 +299,14 @@ export class HlsRendition {
     }
   }
 
+  #segmentName(msn: number): string {
+    return `seg-${this.#o.run}-${String(msn).padStart(6, "0")}`;
+  }
+
+  #partName(msn: number, part: number): string {
+    return `${this.#segmentName(msn)}.part-${part}.m4s`;
+  }
+
   #put(name: string, file: HlsFile): void {
     this.#files.set(name, file);
     this.#o.onFile(name, file);
@@ -306,10 +316,6 @@ export class HlsRendition {
     this.#files.delete(name);
     this.#o.onGone(name);
   }
-}
-
-function partName(msn: number, part: number): string {
-  return `seg-${String(msn).padStart(6, "0")}.part-${part}.m4s`;
 }
 
 function lengthOf(chunks: readonly Uint8Array[]): number {

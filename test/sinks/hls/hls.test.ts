@@ -70,10 +70,10 @@ describe("a stream of segments", () => {
     feed(60 * 9 + 10);
     const p = readPlaylist(sink.playlist("r0") ?? "");
     expect(p.segments.map((s) => [s.uri, s.duration, s.time - ZERO])).toEqual([
-      ["seg-000005.m4s", 2, 10_000],
-      ["seg-000006.m4s", 2, 12_000],
-      ["seg-000007.m4s", 2, 14_000],
-      ["seg-000008.m4s", 2, 16_000],
+      ["seg-t85s00-000005.m4s", 2, 10_000],
+      ["seg-t85s00-000006.m4s", 2, 12_000],
+      ["seg-t85s00-000007.m4s", 2, 14_000],
+      ["seg-t85s00-000008.m4s", 2, 16_000],
     ]);
     expect(p).toMatchObject({
       mediaSequence: 5,
@@ -88,10 +88,19 @@ describe("a stream of segments", () => {
   test("keeps segments that left the playlist for those who know an older one, and then forgets them", () => {
     const { sink, feed } = streaming();
     feed(60 * 12 + 10);
-    const there = Array.from({ length: 12 }, (_, i) => sink.file(`r0/seg-${`${i}`.padStart(6, "0")}.m4s`));
+    const there = Array.from({ length: 12 }, (_, i) =>
+      sink.file(`r0/seg-t85s00-${`${i}`.padStart(6, "0")}.m4s`),
+    );
     expect(there.map((f) => f !== undefined)).toEqual([...Array(3).fill(false), ...Array(9).fill(true)]);
-    expect(sink.file("r0/init-0.mp4")?.type).toBe("video/mp4");
-    for (const path of ["r0/../r0/init-0.mp4", "init-0.mp4", "r1/init-0.mp4", "r0/", "", "r0/x/y"])
+    expect(sink.file("r0/init-t85s00-0.mp4")?.type).toBe("video/mp4");
+    for (const path of [
+      "r0/../r0/init-t85s00-0.mp4",
+      "init-t85s00-0.mp4",
+      "r1/init-t85s00-0.mp4",
+      "r0/",
+      "",
+      "r0/x/y",
+    ])
       expect(sink.file(path)).toBeUndefined();
   });
 
@@ -168,9 +177,9 @@ describe("what does not go well", () => {
     const p = readPlaylist(sink.playlist("r0") ?? "");
     // It begins at a keyframe; what was left of the segment before is one of its own.
     expect(p.segments.map((s) => [s.map, s.discontinuity])).toEqual([
-      ["init-0.mp4", false],
-      ["init-0.mp4", false],
-      ["init-1.mp4", true],
+      ["init-t85s00-0.mp4", false],
+      ["init-t85s00-0.mp4", false],
+      ["init-t85s00-1.mp4", true],
     ]);
     expect(problems()).toEqual([]);
   });
@@ -221,11 +230,14 @@ describe("low latency", () => {
     const { sink, feed, problems } = streaming({ partMs });
     feed(60 * 3 + 20);
     const p = readPlaylist(sink.playlist("r0") ?? "");
-    expect(p.openParts.map((part) => part.uri)).toEqual(["seg-000003.part-0.m4s", "seg-000003.part-1.m4s"]);
+    expect(p.openParts.map((part) => part.uri)).toEqual([
+      "seg-t85s00-000003.part-0.m4s",
+      "seg-t85s00-000003.part-1.m4s",
+    ]);
     expect(p.openParts[0]?.independent).toBe(true);
-    expect(p.hint).toBe("seg-000003.part-2.m4s");
-    expect(sink.promised("r0/seg-000003.part-2.m4s")).toBe(true);
-    expect(sink.promised("r0/seg-000003.part-3.m4s")).toBe(false);
+    expect(p.hint).toBe("seg-t85s00-000003.part-2.m4s");
+    expect(sink.promised("r0/seg-t85s00-000003.part-2.m4s")).toBe(true);
+    expect(sink.promised("r0/seg-t85s00-000003.part-3.m4s")).toBe(false);
     expect(sink.edge("r0")).toEqual({ nextMsn: 3, parts: 2 });
     expect(p.control).toMatchObject({ "CAN-BLOCK-RELOAD": "YES", "PART-HOLD-BACK": "0.75000" });
     expect(problems()).toEqual([]);
@@ -268,11 +280,11 @@ describe("low latency", () => {
     expect(sink.partTarget).toBeUndefined();
     const p = readPlaylist(sink.playlist("r0") ?? "");
     expect(p.segments.map((s) => [s.uri, s.map])).toEqual([
-      ["seg-000000.ts", undefined],
-      ["seg-000001.ts", undefined],
-      ["seg-000002.ts", undefined],
+      ["seg-t85s00-000000.ts", undefined],
+      ["seg-t85s00-000001.ts", undefined],
+      ["seg-t85s00-000002.ts", undefined],
     ]);
-    const segment = Buffer.concat(sink.file("r0/seg-000001.ts")?.body ?? []);
+    const segment = Buffer.concat(sink.file("r0/seg-t85s00-000001.ts")?.body ?? []);
     expect(segment.length % 188).toBe(0);
     expect(segment[0]).toBe(0x47);
     expect(problems()).toEqual([]);
