@@ -107,7 +107,8 @@ export class PushSink implements ProgramSink {
       return;
     }
     this.#queue.push(s, this.#format);
-    if (this.#phase !== "open" && s.kind === "video" && s.keyframe) this.#queue.keepNewest();
+    const away = this.#phase === "closed" || this.#phase === "opening";
+    if (away && s.kind === "video" && s.keyframe) this.#queue.keepNewest();
     if (this.#phase === "closed" && !this.#retry) this.#open();
     this.#pump();
   }
