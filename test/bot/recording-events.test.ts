@@ -117,6 +117,17 @@ test("a pause that is cut out leaves a file that is as much shorter", async () =
   expect(m.gaps).toEqual([]);
 });
 
+test("the wait for a keyframe after a pause that is cut out belongs to the pause", async () => {
+  const r = recording({ collapsePauses: true });
+  feed(r, 0, 3000);
+  r.pause(millis(3000));
+  feed(r, 3000, 5400);
+  r.resume(millis(5400));
+  feed(r, 5400, 8000);
+  const m = await ended(r, 8000);
+  expect(m.gaps).toMatchObject([{ kind: "video", fromMs: 2960, toMs: 3600, cause: "pause" }]);
+});
+
 test("who stops sending is muted until they send again", async () => {
   const r = recording();
   feed(r, 0, 2000);

@@ -145,7 +145,7 @@ function causeOf(
 ): GapCause {
   if (gap.cause !== "loss" && gap.cause !== "silence") return gap.cause;
   const span = { fromMs: gap.atMs, toMs: gap.toMs };
-  const paused = entries.some((e) => e.t === "pause" && covers(e, span));
+  const paused = entries.some((e) => e.t === "pause" && (covers(e, span) || isSeam(e, gap)));
   if (paused) return "pause";
   // A connection counts as lost long after the last packet: what is missing right before belongs to it.
   const out = away.some(
@@ -159,6 +159,12 @@ function causeOf(
 
 function overlap(a: Span, b: Span): number {
   return Math.min(a.toMs, b.toMs) - Math.max(a.fromMs, b.fromMs);
+}
+
+/** A pause that was cut out has no length, but pictures go on with a keyframe only. */
+function isSeam(pause: Span & { readonly collapsed: boolean }, gap: Gap): boolean {
+  if (!pause.collapsed || gap.kind !== "video" || gap.toMs - gap.atMs >= MUTE_MS) return false;
+  return pause.fromMs >= gap.atMs && pause.fromMs - gap.atMs <= SEAM_MS && pause.fromMs < gap.toMs;
 }
 
 /** At least half of a span. */
