@@ -9,8 +9,8 @@ import { makePictures } from "../sinks/recorder/pictures.ts";
 import { readTrustedJournal } from "../sinks/recorder/trusted-journal.ts";
 
 /** Nobody waits longer for pictures: so much for a session, and for each of its videos. Milliseconds. */
-const PICTURES_MS = 1000;
-const PICTURE_MS = 500;
+const PICTURES_MS = 3000;
+const PICTURE_MS = 1000;
 const MAX_PICTURES_MS = 30_000;
 
 /** How to finish a session whose files are complete. */
@@ -20,6 +20,8 @@ export type FinishOptions = {
   /** Aborted: what takes long is left out. */
   readonly skip: AbortSignal;
   readonly onProgress?: (share: number) => void;
+  /** Pictures were left out, as they took too long. */
+  readonly onNotice?: (text: string) => void;
   /** The disk takes no more: files and journal are there all the same. */
   readonly onFailure: (error: RoomtapError | Error) => void;
 };
@@ -71,18 +73,30 @@ async function addPictures(directory: string, journal: Journal, o: FinishOptions
   const pending = files.filter((f) => f.poster === undefined && f.tracks.some((t) => t.kind === "video"));
   if (pending.length === 0) return;
   const budget = Math.min(MAX_PICTURES_MS, PICTURES_MS + PICTURE_MS * pending.length);
+  const late = AbortSignal.timeout(budget);
   const { posters, contactSheet } = await makePictures({
     directory,
     files,
     ffmpeg: o.ffmpeg,
-    signal: AbortSignal.any([o.skip, AbortSignal.timeout(budget)]),
+    signal: AbortSignal.any([o.skip, late]),
   });
+  const notice = late.aborted ? leftOut(pending.length, posters.size, contactSheet !== undefined) : undefined;
+  if (notice !== undefined) o.onNotice?.(notice);
   const ids = new Map(entries.flatMap((e) => (e.t === "file-close" ? [[e.path, e.id] as const] : [])));
   for (const [path, poster] of posters) {
     const id = ids.get(path);
     if (id !== undefined) journal.append({ t: "poster", id, path: poster });
   }
   if (contactSheet !== undefined) journal.append({ t: "contact-sheet", path: contactSheet });
+}
+
+/** What there was no time for, of so many posters and a contact sheet; undefined: nothing is missing. */
+export function leftOut(wanted: number, made: number, sheet: boolean): string | undefined {
+  const missing = [
+    ...(made < wanted ? [`${wanted - made} of ${wanted} ${wanted === 1 ? "poster" : "posters"}`] : []),
+    ...(sheet ? [] : ["the contact sheet"]),
+  ];
+  return missing.length === 0 ? undefined : `making pictures took too long, left out: ${missing.join(", ")}`;
 }
 
 function asError(error: unknown): Error {

@@ -225,6 +225,7 @@ async function finish(directory: string, ffmpeg: string, o: RecordOptions): Prom
   return await finishSession(directory, {
     ffmpeg: o.pictures === false ? "" : ffmpeg,
     skip: o.skip ?? new AbortController().signal,
+    onNotice: (text) => o.onNotice?.({ level: "warn", text }),
     // The files are there all the same, and so is the journal.
     onFailure: (error) => o.onNotice?.({ level: "error", text: error.message }),
   });
