@@ -10,6 +10,7 @@ import { FileJudge, type FileReport, type Finding } from "../sinks/verify/report
 import { isSession, readSession } from "../sinks/verify/session.ts";
 import { sessionPath } from "../sinks/verify/session-path.ts";
 import { showsGroundTruth } from "../sources/ground-truth/detect.ts";
+import { offsetInWords } from "../sources/ground-truth/lipsync.ts";
 import { verifyRecording } from "../sources/ground-truth/verify.ts";
 import { isLocked, LOCK_FILE } from "./session-lock.ts";
 
@@ -178,12 +179,11 @@ async function listen(
 ): Promise<void> {
   if (!(await showsGroundTruth(real, o))) return;
   const { offset } = await verifyRecording(real, o);
-  const ms = (n: number) => `${n.toFixed(1)} ms`;
   const late = offset.p50 > 0 ? "sound is ahead of the picture" : "picture is ahead of the sound";
-  const message = `the ${late} by ${ms(Math.abs(offset.p50))}`;
+  const message = `the ${late} by ${Math.abs(offset.p50).toFixed(1)} ms`;
   judge.check(
     "sync",
-    `test clip: ${ms(offset.p50)} (p95 ${ms(offset.p95)}) in ${offset.count} flashes`,
+    `test clip: ${offsetInWords(offset)}`,
     Math.abs(offset.p50) > MAX_OFFSET_MS ? [{ code: "out-of-sync", message }] : [],
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/core/random.ts";
-import { pairOffsets, summarizeOffsets } from "../../src/sources/ground-truth/lipsync.ts";
+import { offsetInWords, pairOffsets, summarizeOffsets } from "../../src/sources/ground-truth/lipsync.ts";
 import { ToneEnvelope, toneOnsets } from "../../src/sources/ground-truth/sound.ts";
 import { CHANNELS, SAMPLE_RATE, tonePcm } from "../../src/sources/ground-truth/spec.ts";
 
@@ -89,4 +89,10 @@ describe("sound against picture", () => {
     expect(summarizeOffsets(offsets)).toEqual({ count: 20, p50: -5, p95: 5, max: 60 });
     expect(summarizeOffsets([])).toEqual({ count: 0, p50: 0, p95: 0, max: 0 });
   });
+});
+
+test("no distance is told where nothing was measured", () => {
+  expect(offsetInWords(summarizeOffsets([]))).toBe("no flash with its tone");
+  expect(offsetInWords(summarizeOffsets([0.5]))).toBe("0.5 ms (p95 0.5 ms) in 1 flash");
+  expect(offsetInWords(summarizeOffsets([-1, -1, 2]))).toBe("-1.0 ms (p95 2.0 ms) in 3 flashes");
 });

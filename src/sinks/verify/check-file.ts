@@ -177,7 +177,7 @@ function checkDecoded(decoded: DecodeCheck, packets: PacketCheck, judge: FileJud
       ? [
           {
             code: "decode-errors",
-            message: `decoding it brought ${decoded.errors} errors: ${complaint(decoded.messages[0])}`,
+            message: `decoding it brought ${decoded.errors} ${decoded.errors === 1 ? "error" : "errors"}: ${complaint(decoded.messages[0])}`,
           },
         ]
       : [];

@@ -38,6 +38,12 @@ export function summarizeOffsets(offsets: readonly number[]): OffsetSummary {
   };
 }
 
+/** For people, like `0.5 ms (p95 1.0 ms) in 9 flashes`. */
+export function offsetInWords({ count, p50, p95 }: OffsetSummary): string {
+  if (count === 0) return "no flash with its tone";
+  return `${p50.toFixed(1)} ms (p95 ${p95.toFixed(1)} ms) in ${count} ${count === 1 ? "flash" : "flashes"}`;
+}
+
 /** Nearest-rank quantile of sorted values. */
 function at(sorted: readonly number[], q: number): number {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;
