@@ -1,6 +1,7 @@
 import { RoomtapError } from "../core/fault.ts";
 
 const MAX_DURATION_MS = 30 * 86_400_000;
+const MIN_SEGMENT_MS = 1000;
 
 /** Reads a duration like `500ms`, `30s`, `5m`, `2h`; a bare number is seconds. Milliseconds. */
 export function parseDuration(text: string): number {
@@ -16,6 +17,13 @@ export function parseDuration(text: string): number {
     });
   }
   return Math.round(value);
+}
+
+/** Reads the length of a segment: a duration of at least a second, as keyframes come no closer. Milliseconds. */
+export function parseSegment(text: string): number {
+  const ms = parseDuration(text);
+  if (ms >= MIN_SEGMENT_MS) return ms;
+  throw new RoomtapError("usage", `too short for a segment: ${shown(text)}`, { hint: "1s is the shortest" });
 }
 
 /** Reads a size or rate like `64k`, `2M`, `2.5M`; k and M are 1000 and 1000000. */

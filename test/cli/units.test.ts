@@ -6,6 +6,7 @@ import {
   parseDuration,
   parsePort,
   parseSeed,
+  parseSegment,
   parseShare,
   parseSize,
   shown,
@@ -23,6 +24,11 @@ describe("what people write", () => {
 
   it("says how long a duration may be", () => {
     expect(() => parseDuration("1000h")).toThrow(usage("720h"));
+  });
+
+  it("takes segments of a second and more", () => {
+    expect(parseSegment("1s")).toBe(1000);
+    expect(() => parseSegment("10ms")).toThrow(usage("1s"));
   });
 
   it.each(["", "s", "0s", "-5s", "5 s", "5d", "1e3", "1.s", "Infinity", "31d", "5s5s"])(

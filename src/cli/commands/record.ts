@@ -11,7 +11,7 @@ import { FaultLog } from "../fault-log.ts";
 import { finishCommand, onFinishHelp } from "../finish-command.ts";
 import { onKeys } from "../keys.ts";
 import { renderStatus } from "../status.ts";
-import { formatBytes, formatElapsed, parseDuration, parseSize, shown } from "../units.ts";
+import { formatBytes, formatElapsed, parseDuration, parseSegment, parseSize, shown } from "../units.ts";
 
 type RecordFlags = {
   out: string;
@@ -96,7 +96,7 @@ export function recordCommand(context: CommandContext): Command {
     .option(
       "--segment <time>",
       "begin new files after this long, at the next keyframe, like 10m",
-      parseDuration,
+      parseSegment,
     )
     .addOption(
       new Option("--pause-time <policy>", "a pause is a part of the files' time, or cut out of it")
@@ -214,7 +214,7 @@ Examples:
         if (faults) out.line(faults.finish());
         if (flags.ndjson) event({ t: "result", ...result });
         else if (flags.json) out.result(JSON.stringify(result, null, 2));
-        else printResult(result, context);
+        else printResult(result, context, nothingHint(flags));
         releaseKeys();
         release();
         context.exit(await finishCommand(flags.onFinish, result, context));
@@ -243,17 +243,30 @@ function retention(
   };
 }
 
-/** The files of a session, for people. */
-export function printResult(result: RecordResult, { out }: CommandContext): void {
+/** Why a recording may hold nothing. */
+export function nothingHint(flags: Partial<RecordFlags>): string {
+  const narrowing = [
+    ...(["participant", "include", "exclude"] as const)
+      .filter((k) => flags[k] !== undefined)
+      .map((k) => `--${k}`),
+    ...(flags.format === "ogg" ? ["--format ogg"] : []),
+  ];
+  if (narrowing.length > 0)
+    return `was anyone in the room whose media ${narrowing.join(" and ")} let through?`;
+  return "was anyone in the room with camera or microphone on?";
+}
+
+/** The files of a session, for people. `hint`: when there are none. */
+export function printResult(result: RecordResult, { out }: CommandContext, hint = nothingHint({})): void {
   for (const file of result.files) {
     const tracks = file.tracks
       .map((t) => (t.width ? `${t.codec} ${t.width}x${t.height}` : t.codec))
       .join(" + ");
-    out.result(`${file.path}  ${formatElapsed(file.durationMs)}  ${formatBytes(file.bytes)}  ${tracks}`);
-    out.line(`  ${shown(file.participant)}`);
+    const size = `${formatElapsed(file.durationMs)}  ${formatBytes(file.bytes)}`;
+    out.result(`${file.path}  ${size}  ${tracks}  ${shown(file.participant)}`);
   }
   if (result.files.length === 0) {
     out.line("error: joined, but no media came");
-    out.line("hint: was anyone in the room with camera or microphone on?");
+    out.line(`hint: ${hint}`);
   }
 }

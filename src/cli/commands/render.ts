@@ -35,7 +35,7 @@ export function renderCommand(context: CommandContext): Command {
     )
     .requiredOption(
       "--out <file>",
-      "file to write: .mp4, .webm or .mkv; for audio also .ogg .opus .m4a .mp3 .wav",
+      "file to write (required): .mp4, .webm or .mkv; for audio also .ogg .opus .m4a .mp3 .wav",
     )
     .addOption(new Option("--size <size>", "picture size (default: 1280x720)").argParser(parsePictureSize))
     .addOption(new Option("--fps <n>", "frames per second, up to 60 (default: 30)").argParser(parseFps))
@@ -102,10 +102,12 @@ Examples:
     });
 }
 
-function progressLine({ doneMs, totalMs, speed }: RenderProgress): string {
+/** One line while it goes on. How fast it is, is known once a second is done. */
+export function progressLine({ doneMs, totalMs, speed }: RenderProgress): string {
   const left = speed > 0 ? `, ${formatElapsed((totalMs - doneMs) / speed)} left` : "";
+  const pace = doneMs < 1000 ? "" : `  ${speed.toFixed(1)} x real time${left}`;
   const share = Math.floor((100 * doneMs) / Math.max(1, totalMs));
-  return `● rendering ${formatElapsed(doneMs)} of ${formatElapsed(totalMs)}  ${share} %  ${speed.toFixed(1)} x real time${left}`;
+  return `● rendering ${formatElapsed(doneMs)} of ${formatElapsed(totalMs)}  ${share} %${pace}`;
 }
 
 function resultLine(r: RenderResult): string {
