@@ -40,8 +40,12 @@ export function readDumpTable(file: string): LoadedTable {
   const { table, journal } = dumpPaths(file);
   if (existsSync(table)) return fromTable(table);
   if (existsSync(journal)) return readDumpJournal(journal);
+  const first = file.replace(/-\d+(?=\.[^./\\]*$)/, "");
+  const isLater = first !== file && existsSync(first);
   throw new RoomtapError("media-invalid", `there is no ${table} beside the dump`, {
-    hint: "a dump needs the table that was written with it; keep the two together",
+    hint: isLater
+      ? `replay ${first}: that takes every connection of the recording`
+      : "a dump needs the table that was written with it; keep the two together",
   });
 }
 

@@ -175,6 +175,23 @@ describe("a dump", () => {
     await dump.finish();
   });
 
+  test("is replayed by its first file: that of a later connection names it", async () => {
+    const { dump } = create();
+    fill(dump);
+    await dump.finish();
+    const later = join(directory, "call-2.rtpdump");
+    const hint = (path: string) => {
+      try {
+        readDumpTable(path);
+        return undefined;
+      } catch (error) {
+        return (error as RoomtapError).hint;
+      }
+    };
+    expect(hint(later)).toContain(file);
+    expect(hint(join(directory, "other-2.rtpdump"))).toContain("keep the two together");
+  });
+
   test("says at a glance whose packets are where, and what their numbers mean", async () => {
     const { dump } = create();
     fill(dump);
