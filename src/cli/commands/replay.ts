@@ -48,7 +48,8 @@ export function replayCommand(context: CommandContext): Command {
     .addHelpText(
       "after",
       `
-The same dump gives the same files every time, octet by octet, as fast as the machine can. With --loss
+The same dump gives the same media files every time, octet by octet, as fast as the machine can; posters
+and the contact sheet are made by record only. With --loss
 it shows what a worse network would have done to the recording; but a keyframe that the sender would
 have been asked for cannot come, so after a loss that is not repaired the picture rests until the next.
 
