@@ -93,7 +93,6 @@ export function decodingCommand(
 ): CommandSpec {
   const seconds = (ms: number) => (ms / 1000).toFixed(3);
   const wanted = o.spans?.map((s) => `between(t\\,${seconds(s.fromMs)}\\,${seconds(s.toMs)})`);
-  const margin = `0x${o.margin.toString(16).padStart(6, "0")}`;
   return {
     inputs: [
       {
@@ -104,14 +103,7 @@ export function decodingCommand(
         ],
       },
     ],
-    videoFilters: [
-      ...(wanted ? [`select=${wanted.join("+")}`] : []),
-      ...upright(o.rotation),
-      `scale=${fitting(o.width, o.height)}:flags=bilinear:out_color_matrix=bt601:out_range=tv`,
-      "setsar=1",
-      `pad=${o.width}:${o.height}:(ow-iw)/2:(oh-ih)/2:${margin}`,
-      "format=yuv420p",
-    ],
+    videoFilters: [...(wanted ? [`select=${wanted.join("+")}`] : []), ...framing(o)],
     options: [
       ...["-map", "0:v:0", "-an", "-sn", fpsMode ? "-fps_mode" : "-vsync", "passthrough"],
       // Without a time base, times are rounded to the nominal frame rate.
@@ -119,6 +111,21 @@ export function decodingCommand(
     ],
     output: "stdout",
   };
+}
+
+/** How pictures stand in a frame of another size. */
+export type Framing = Pick<PictureDecoding, "width" | "height" | "margin" | "rotation">;
+
+/** Filters that put pictures of any size upright into the middle of a frame, in their own shape. */
+export function framing(o: Framing): string[] {
+  const margin = `0x${o.margin.toString(16).padStart(6, "0")}`;
+  return [
+    ...upright(o.rotation),
+    `scale=${fitting(o.width, o.height)}:flags=bilinear:out_color_matrix=bt601:out_range=tv`,
+    "setsar=1",
+    `pad=${o.width}:${o.height}:(ow-iw)/2:(oh-ih)/2:${margin}`,
+    "format=yuv420p",
+  ];
 }
 
 /** Size of a picture inside a box, in its own shape; one that is nearly the box's own fills it. */

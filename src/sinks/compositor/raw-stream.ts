@@ -1,5 +1,5 @@
 import { concat } from "../../core/bytes.ts";
-import { Id, idBytes, sizeBytes, uint } from "../../core/containers/matroska/ebml.ts";
+import { singleBlockHead } from "../../core/containers/matroska/single-block.ts";
 import type { MatroskaTrack } from "../../core/containers/matroska/track.ts";
 import { MatroskaWriter } from "../../core/containers/matroska/writer.ts";
 import { SOUND } from "../../ffmpeg/decode-sound.ts";
@@ -57,25 +57,13 @@ export class RawStream {
     const copy = this.#buffers[this.#next];
     this.#next = (this.#next + 1) % this.#buffers.length;
     copy?.set(pixels);
-    return [clusterHead(PICTURES, timeMs, pixels.length), copy ?? pixels];
+    return [singleBlockHead(PICTURES, timeMs, true, pixels.length), copy ?? pixels];
   }
 
   /** What is heard from a time on. It is copied. */
   sound(timeMs: number, samples: Uint8Array): Uint8Array {
-    return concat([clusterHead(SAMPLES, timeMs, samples.length), samples]);
+    return concat([singleBlockHead(SAMPLES, timeMs, true, samples.length), samples]);
   }
-}
-
-/** What comes before the octets of a cluster's only block. */
-function clusterHead(track: number, timeMs: number, size: number): Uint8Array {
-  const time = uint(Id.Timestamp, Math.round(timeMs));
-  const head = blockHead(track, size);
-  return concat([idBytes(Id.Cluster), sizeBytes(time.length + head.length + size), time, head]);
-}
-
-/** What comes before the octets of a block at its cluster's time (RFC 9559 section 10.2). */
-function blockHead(track: number, size: number): Uint8Array {
-  return concat([idBytes(Id.SimpleBlock), sizeBytes(4 + size), Uint8Array.of(0x80 | track, 0, 0, 0x80)]);
 }
 
 /** BITMAPINFOHEADER of planar YUV 4:2:0. */
