@@ -69,7 +69,7 @@ export function conversionCommand(c: RecordingConversion, fpsMode: boolean): Com
       // By itself ffmpeg takes one track of sound, and the second microphone would be gone.
       ...(video ? ["-map", "0:v:0?"] : []),
       ...["-map", "0:a?"],
-      ...(video ? videoOptions(format, video.codec, copy, fpsMode) : []),
+      ...(video ? videoOptions(format, video, copy, fpsMode) : []),
       ...(audio === undefined ? [] : sound ? audioOptions(format) : ["-c:a", "copy"]),
       ...containers[format],
     ],
@@ -108,12 +108,14 @@ function filling(fill: Video["fill"]): string[] {
 
 function videoOptions(
   format: RecordingConversion["format"],
-  codec: string,
+  { codec, fill }: Video,
   copy: boolean,
   fpsMode: boolean,
 ): string[] {
   if (copy) return ["-c:v", "copy"];
-  const timing = [fpsMode ? "-fps_mode" : "-vsync", "vfr"];
+  // By itself ffmpeg moves pictures to the ticks of the frame rate that it guesses, and drops the second in a tick.
+  const ticks = fill ? [] : ["-enc_time_base:v", "1:1000"];
+  const timing = [fpsMode ? "-fps_mode" : "-vsync", "vfr", ...ticks];
   if (format === "mp4" || (format === "mkv" && (codec === "h264" || codec === "h265")))
     return ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p", ...timing];
   return [

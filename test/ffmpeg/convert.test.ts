@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,4 +54,28 @@ test("sound whose clock drifts keeps its length when it is converted", async () 
   expect(audio?.codec).toBe("aac");
   expect(Math.abs((audio?.durationMs ?? 0) - 4020)).toBeLessThanOrEqual(40);
   expect(Math.abs((audio?.endMs ?? 0) - 4020)).toBeLessThanOrEqual(40);
+});
+
+test.each(["webm", "mp4"] as const)("pictures keep their times when they become %s", async (format) => {
+  const ffmpeg = await locateFfmpeg();
+  const input = join(folder, "pictures.mkv");
+  const output = join(folder, `pictures.${format}`);
+  // Every 33 ms, and each third comes soon after the one before it.
+  const times = Array.from({ length: 30 }, (_, n) => 33 * n - 22 * (n % 3 === 2 ? 1 : 0));
+  const codec =
+    format === "webm" ? ["-c:v", "libx264", "-bf", "0"] : ["-c:v", "libvpx", "-deadline", "realtime"];
+  execFileSync(ffmpeg, [
+    ...["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=128x72:r=30:d=1,settb=1/1000"],
+    ...["-vf", "setpts='33*N-22*eq(mod(N\\,3)\\,2)'", ...codec, "-vsync", "passthrough"],
+    ...["-enc_time_base:v", "1:1000", "-f", "matroska", input],
+  ]);
+  await convertRecording({
+    ...{ ffmpeg, input, output, format, durationMs: 1000 },
+    video: { codec: format === "webm" ? "h264" : "vp8", width: 128, height: 72 },
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+  });
+  const { video, errors } = await inspectFile(output);
+  expect(errors).toEqual([]);
+  expect(video?.times.toSorted((a, b) => a - b)).toEqual(times);
 });
