@@ -15,7 +15,7 @@ import { until } from "../support/until.ts";
  * offers, in its own words.
  */
 
-const SECONDS = 6;
+const SECONDS = 4;
 
 /** What is asked of the page, and what the file then holds. */
 const cases = [
