@@ -4,7 +4,7 @@ import { RoomtapError } from "../core/fault.ts";
 import { type CompositionFormat, holdsPictures } from "../ffmpeg/compose.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import { compose } from "../sinks/compositor/compose.ts";
-import type { SceneLayout } from "../sinks/compositor/plan.ts";
+import type { SceneLayout } from "../sinks/compositor/seating.ts";
 import { diskError } from "../sinks/recorder/block-writer.ts";
 import { MANIFEST_FILE, type Manifest } from "../sinks/recorder/manifest.ts";
 import { TEMP_SUFFIX } from "../sinks/recorder/output.ts";

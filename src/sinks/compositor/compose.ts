@@ -7,9 +7,10 @@ import { castOf } from "./cast.ts";
 import { Lettering, titleText } from "./lettering.ts";
 import { listen } from "./listen.ts";
 import { Painter } from "./painter.ts";
-import { type Plan, planComposition, type SceneLayout } from "./plan.ts";
+import { type Plan, planComposition } from "./plan.ts";
 import { RawStream } from "./raw-stream.ts";
 import { type ReelOptions, Reels } from "./reels.ts";
+import type { SceneLayout } from "./seating.ts";
 import type { Span } from "./spans.ts";
 import { titleStyle } from "./style.ts";
 import { clipUses } from "./usage.ts";
@@ -150,7 +151,7 @@ async function pictured(
     ? await Lettering.draw(o, video.labels ? plan : { ...plan, scenes: [] }, title)
     : Lettering.none();
   const lettering = letters ?? Lettering.none();
-  const painter = new Painter(width, height, lettering, title && lettering.of(title));
+  const painter = new Painter(width, height, lettering, title);
   const reels = new Reels(clipUses(plan), reelOptions);
   const voices = new Voices(plan.sounds, plan.fromMs, reelOptions);
   return {
@@ -181,7 +182,7 @@ async function* frames(
     await reels.advance(atMs, 500 / fps);
     if (scene)
       painter.paint(
-        scene,
+        scene.tiles,
         scene.tiles.map((t) => t.clip && reels.shotOf(t.clip)),
       );
     const samples = await voices.upTo(sampleAt(((k + 1) * 1000) / fps));

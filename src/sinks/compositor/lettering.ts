@@ -1,6 +1,7 @@
 import { type DrawnText, drawText, type TextLine } from "../../ffmpeg/draw-text.ts";
 import { fitText, initialsOf, plainName } from "./names.ts";
-import type { Plan, Tile } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import type { SeatTile } from "./seating.ts";
 import { tileStyle, titleStyle } from "./style.ts";
 
 /** Pixels over which a line that was cut off fades out. */
@@ -10,7 +11,7 @@ const FADE = 18;
 export type TileText = { readonly plate: TextLine; readonly face: TextLine };
 
 /** The lines of a tile: who it is, and what stands in the place of a picture. */
-export function tileText(tile: Pick<Tile, "width" | "height" | "member" | "what" | "more">): TileText {
+export function tileText(tile: Pick<SeatTile, "width" | "height" | "member" | "what" | "more">): TileText {
   const { text, pad, margin, initials, face } = tileStyle(tile.width, tile.height);
   // Beside the crossed-out microphone.
   const width = Math.max(0, tile.width - 2 * margin - 3 * pad - Math.round(text * 1.2));
@@ -74,10 +75,12 @@ export class Lettering {
 }
 
 function entry(key: string, drawn: DrawnText | undefined): [string, DrawnText][] {
-  return drawn ? [[key, drawn.cut ? faded(drawn) : drawn]] : [];
+  return drawn ? [[key, faded(drawn)]] : [];
 }
 
-function faded(drawn: DrawnText): DrawnText {
+/** A drawn line that fades out where it was cut off. */
+export function faded(drawn: DrawnText): DrawnText {
+  if (!drawn.cut) return drawn;
   const { width, height } = drawn;
   const alpha = drawn.alpha.slice();
   for (let x = Math.max(0, width - FADE); x < width; x++)
@@ -86,6 +89,7 @@ function faded(drawn: DrawnText): DrawnText {
   return { ...drawn, alpha };
 }
 
-function keyOf({ text, size, width }: TextLine): string {
+/** The same for lines that look the same. */
+export function keyOf({ text, size, width }: TextLine): string {
   return `${size}/${width}/${text}`;
 }

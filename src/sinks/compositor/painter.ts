@@ -1,62 +1,93 @@
 import type { DecodedPicture } from "../../ffmpeg/decode-pictures.ts";
+import type { DrawnText, TextLine } from "../../ffmpeg/draw-text.ts";
 import { Canvas, type Colour, type Mask, type Stamp } from "./canvas.ts";
-import type { Box } from "./layout.ts";
-import { type Lettering, type TileText, tileText } from "./lettering.ts";
+import { type TileText, tileText } from "./lettering.ts";
 import { hueOf } from "./names.ts";
-import type { Scene, Tile } from "./plan.ts";
+import { type SeatTile, sameLook, samePlaces } from "./seating.ts";
 import { corners, disc, mutedMicrophone, ring, roundRectangle } from "./shapes.ts";
 import { COLOURS, FACES, tileStyle, titleStyle } from "./style.ts";
+
+/** Lines of text, drawn; undefined: this one is not, or not yet. */
+export type Letters = { readonly of: (line: TextLine) => DrawnText | undefined };
 
 /** A picture that is there, and its size. */
 export type Shot = { readonly picture: DecodedPicture; readonly width: number; readonly height: number };
 
 /** How dark the plate behind a name makes what is below it, 0..1. */
 const PLATE = 0.58;
+/** From one line of a message to the next, in heights of its letters. */
+const LEADING = 2.1;
 /** Shapes that are kept; scenes come back. */
 const MAX_STAMPS = 600;
 
 /** Paints scenes onto a canvas, and of a scene only what has changed. */
 export class Painter {
   readonly canvas: Canvas;
-  readonly #letters: Lettering;
-  readonly #title: ReturnType<Lettering["of"]>;
+  readonly #letters: Letters;
+  readonly #title: TextLine | undefined;
   readonly #stamps = new Map<string, Stamp>();
-  readonly #texts = new WeakMap<Tile, TileText>();
-  #scene: Scene | undefined;
+  readonly #texts = new WeakMap<SeatTile, TileText>();
+  #tiles: readonly SeatTile[] | undefined;
   #shown: (DecodedPicture | undefined)[] = [];
 
-  constructor(width: number, height: number, letters: Lettering, title: ReturnType<Lettering["of"]>) {
+  constructor(width: number, height: number, letters: Letters, title: TextLine | undefined) {
     this.canvas = new Canvas(width, height);
     this.#letters = letters;
     this.#title = title;
   }
 
-  /** Brings the canvas up to date. `shots`: what each tile shows; undefined: there is no picture. */
-  paint(scene: Scene, shots: readonly (Shot | undefined)[]): void {
-    const before = this.#scene;
-    const moved = !before || !samePlaces(before.tiles, scene.tiles);
+  /**
+   * Brings the canvas up to date. `shots`: what each tile shows; undefined: there is no picture. False: nothing changed.
+   */
+  paint(tiles: readonly SeatTile[], shots: readonly (Shot | undefined)[]): boolean {
+    const before = this.#tiles;
+    const moved = !before || !samePlaces(before, tiles);
     if (moved) this.#clear();
-    for (const [i, tile] of scene.tiles.entries()) {
+    let changed = moved;
+    for (const [i, tile] of tiles.entries()) {
       const picture = shots[i]?.picture;
-      if (!moved && this.#shown[i] === picture && sameLook(before.tiles[i], tile)) continue;
+      if (!moved && this.#shown[i] === picture && sameLook(before[i], tile)) continue;
       this.#tile(tile, shots[i]);
       this.#shown[i] = picture;
+      changed = true;
     }
-    this.#scene = scene;
+    this.#tiles = tiles;
+    return changed;
+  }
+
+  /** Lines in the middle of an empty picture, the first one the brightest. */
+  message(lines: readonly TextLine[]): void {
+    const { width, height } = this.canvas;
+    this.canvas.fill({ x: 0, y: 0, width, height }, COLOURS.background);
+    let y = (height - lines.reduce((sum, { size }) => sum + size * LEADING, 0)) / 2;
+    for (const [i, line] of lines.entries()) {
+      const drawn = this.#letters.of(line);
+      const colour = i === 0 ? COLOURS.text : COLOURS.quiet;
+      const key = `line ${line.size} ${line.text}`;
+      if (drawn) this.#blend(key, drawn, middle(0, width, drawn.width), Math.round(y), colour);
+      y += line.size * LEADING;
+    }
+    this.forget();
+  }
+
+  /** Something else was painted, or there are new letters: all is painted anew the next time. */
+  forget(): void {
+    this.#tiles = undefined;
   }
 
   #clear(): void {
     const { width, height } = this.canvas;
     this.canvas.fill({ x: 0, y: 0, width, height }, COLOURS.background);
-    if (this.#title) {
+    const title = this.#title && this.#letters.of(this.#title);
+    if (title) {
       const { bar } = titleStyle(height);
-      const at = { x: Math.round(bar * 0.45), y: Math.round((bar - this.#title.height) / 2) + 3 };
-      this.#blend("title", this.#title, at.x, at.y, COLOURS.text);
+      const at = { x: Math.round(bar * 0.45), y: Math.round((bar - title.height) / 2) + 3 };
+      this.#blend("title", title, at.x, at.y, COLOURS.text);
     }
     this.#shown = [];
   }
 
-  #tile(tile: Tile, shot: Shot | undefined): void {
+  #tile(tile: SeatTile, shot: Shot | undefined): void {
     const { x, y, width, height } = tile;
     const style = tileStyle(width, height);
     const size = `${width}x${height}`;
@@ -71,7 +102,7 @@ export class Painter {
   }
 
   /** In the place of a picture. */
-  #face(tile: Tile): void {
+  #face(tile: SeatTile): void {
     const { face } = tileStyle(tile.width, tile.height);
     this.canvas.fill(tile, COLOURS.tile);
     const x = tile.x + (tile.width - face) / 2;
@@ -88,7 +119,7 @@ export class Painter {
   }
 
   /** Who it is, in the lower left corner. */
-  #plate(tile: Tile): void {
+  #plate(tile: SeatTile): void {
     const { text, pad, margin } = tileStyle(tile.width, tile.height);
     const line = this.#textOf(tile).plate;
     const drawn = this.#letters.of(line);
@@ -108,7 +139,7 @@ export class Painter {
     this.#blend(`name ${line.size} ${line.text}`, drawn, x + pad + icon + between, top, COLOURS.text);
   }
 
-  #textOf(tile: Tile): TileText {
+  #textOf(tile: SeatTile): TileText {
     const known = this.#texts.get(tile) ?? tileText(tile);
     this.#texts.set(tile, known);
     return known;
@@ -136,24 +167,4 @@ function middle(at: number, room: number, size: number): number {
 
 function translucent(mask: Mask, share: number): Mask {
   return { ...mask, alpha: mask.alpha.map((a) => a * share) };
-}
-
-function samePlaces(a: readonly Box[], b: readonly Box[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((p, i) => {
-      const q = b[i];
-      return q && p.x === q.x && p.y === q.y && p.width === q.width && p.height === q.height;
-    })
-  );
-}
-
-function sameLook(a: Tile | undefined, b: Tile): boolean {
-  return (
-    a?.member === b.member &&
-    a.what === b.what &&
-    a.speaking === b.speaking &&
-    a.muted === b.muted &&
-    a.more === b.more
-  );
 }
