@@ -40,6 +40,7 @@ export class LiveDecoder {
   #octets = 0;
   #over = false;
   #wake: (() => void) | undefined;
+  readonly #done: Promise<void>;
   #pid: number | undefined;
   /** Time that the process calls 0. */
   #zeroMs: number | undefined;
@@ -49,7 +50,7 @@ export class LiveDecoder {
   constructor(o: LiveDecoding) {
     this.#o = o;
     this.#put(new MatroskaWriter("matroska", [o.track]).header().bytes);
-    void this.#run();
+    this.#done = this.#run();
   }
 
   /** Of the process; undefined before it runs. */
@@ -75,11 +76,12 @@ export class LiveDecoder {
   }
 
   /** Ends the process; nothing comes any more. Idempotent. */
-  close(): void {
+  async close(): Promise<void> {
     this.#over = true;
     this.#waiting.length = 0;
     this.#stop.abort();
     this.#wake?.();
+    await this.#done;
   }
 
   #put(piece: Uint8Array): void {
