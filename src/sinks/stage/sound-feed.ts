@@ -47,9 +47,19 @@ export class SoundFeed {
     this.#slot = new DecoderSlot(c.start, c.now);
   }
 
+  /** There is a decoder. */
+  get running(): boolean {
+    return this.#slot.running;
+  }
+
   /** When there last was anything but digital silence. */
   get soundAt(): number {
     return this.#soundAt;
+  }
+
+  /** It is being decoded. */
+  get running(): boolean {
+    return this.#slot.running;
   }
 
   /** Pieces decoded, packets left out, milliseconds that came too late, decoders that were replaced. */

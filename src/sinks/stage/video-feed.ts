@@ -50,9 +50,19 @@ export class VideoFeed {
     this.#slot = new DecoderSlot(c.start, c.now);
   }
 
+  /** There is a decoder. */
+  get running(): boolean {
+    return this.#slot.running;
+  }
+
   /** When a frame last came, on the machine's clock. */
   get frameAt(): number {
     return this.#frameAt;
+  }
+
+  /** It is being decoded. */
+  get running(): boolean {
+    return this.#slot.running;
   }
 
   /** Pictures decoded, seen, that came too late; frames left out; decoders that were replaced. */
