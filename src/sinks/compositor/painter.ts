@@ -15,8 +15,6 @@ export type Shot = { readonly picture: DecodedPicture; readonly width: number; r
 
 /** How dark the plate behind a name makes what is below it, 0..1. */
 const PLATE = 0.58;
-/** From one line of a message to the next, in heights of its letters. */
-const LEADING = 2.1;
 /** Shapes that are kept; scenes come back. */
 const MAX_STAMPS = 600;
 
@@ -53,21 +51,6 @@ export class Painter {
     }
     this.#tiles = tiles;
     return changed;
-  }
-
-  /** Lines in the middle of an empty picture, the first one the brightest. */
-  message(lines: readonly TextLine[]): void {
-    const { width, height } = this.canvas;
-    this.canvas.fill({ x: 0, y: 0, width, height }, COLOURS.background);
-    let y = (height - lines.reduce((sum, { size }) => sum + size * LEADING, 0)) / 2;
-    for (const [i, line] of lines.entries()) {
-      const drawn = this.#letters.of(line);
-      const colour = i === 0 ? COLOURS.text : COLOURS.quiet;
-      const key = `line ${line.size} ${line.text}`;
-      if (drawn) this.#blend(key, drawn, middle(0, width, drawn.width), Math.round(y), colour);
-      y += line.size * LEADING;
-    }
-    this.forget();
   }
 
   /** Something else was painted, or there are new letters: all is painted anew the next time. */

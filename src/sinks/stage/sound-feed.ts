@@ -57,11 +57,6 @@ export class SoundFeed {
     return this.#soundAt;
   }
 
-  /** It is being decoded. */
-  get running(): boolean {
-    return this.#slot.running;
-  }
-
   /** Pieces decoded, packets left out, milliseconds that came too late, decoders that were replaced. */
   get counters() {
     return {

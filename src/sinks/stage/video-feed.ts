@@ -60,11 +60,6 @@ export class VideoFeed {
     return this.#frameAt;
   }
 
-  /** It is being decoded. */
-  get running(): boolean {
-    return this.#slot.running;
-  }
-
   /** Pictures decoded, seen, that came too late; frames left out; decoders that were replaced. */
   get counters() {
     return {
