@@ -141,7 +141,8 @@ export function liveDecodingCommand(picture: Framing | undefined, fpsMode: boole
   const raw = picture
     ? [
         ...["-map", "0:v:0", "-an", "-sn", fpsMode ? "-fps_mode" : "-vsync", "passthrough"],
-        ...["-enc_time_base:v", "1:1000", "-c:v", "rawvideo"],
+        // Several threads would keep a picture back each, even of those that encode nothing.
+        ...["-enc_time_base:v", "1:1000", "-c:v", "rawvideo", "-threads", "1"],
       ]
     : [
         ...["-map", "0:a:0", "-vn", "-sn", "-ac", `${SOUND.channels}`, "-ar", `${SOUND.rate}`],
