@@ -21,8 +21,10 @@ export type SlotDecoding = Pick<LiveDecoding, "picture" | "room"> & {
 
 /** A decoder that gives nothing for so long, while it is fed, hangs. */
 const HANG_MS = 3000;
-/** Frames that may be inside of a decoder. */
-const INSIDE = 4;
+/** Frames that it may keep back, or find broken. */
+const MOST_UNANSWERED = 4;
+/** What it has, it gives out in this time. */
+const ENDING_MS = 3000;
 /** Until then it may still be starting. */
 const FRESH_MS = 1500;
 /** A decoder that lives for so long is well. */
@@ -35,11 +37,14 @@ export class DecoderSlot {
   readonly #backoff: Backoff;
   #decoder: Decoder | undefined;
   /** Those that still give out what went in. */
-  readonly #ending = new Set<Decoder>();
+  readonly #ending = new Map<Decoder, number>();
   #startedAt = 0;
-  /** When it last gave something, or was last fed after it had given all. */
+  /** Those whose processes end. */
+  readonly #closing = new Set<Promise<void>>();
+  /** When it last gave something, or was first fed after that. */
   #movedAt = 0;
-  #inside = 0;
+  /** Frames that it was fed since. */
+  #unanswered = 0;
   #retryAt = Number.NEGATIVE_INFINITY;
   #restarts = 0;
 
@@ -66,15 +71,14 @@ export class DecoderSlot {
 
   /** Starts a decoder in the place of the one that runs, which gives out what it has. */
   start(o: SlotDecoding): void {
+    const startedAt = this.#now();
     const old = this.#decoder;
     if (old) {
-      this.#ending.add(old);
+      this.#ending.set(old, startedAt);
       old.finish();
     }
-    this.#startedAt = this.#now();
-    this.#movedAt = this.#startedAt;
-    this.#inside = 0;
-    const startedAt = this.#startedAt;
+    this.#startedAt = startedAt;
+    this.#unanswered = 0;
     const decoder: Decoder = this.#start({
       track: o.track,
       ...(o.picture ? { picture: o.picture } : {}),
@@ -98,14 +102,15 @@ export class DecoderSlot {
   /** False: the frame was not taken. */
   push(timeMs: number, keyframe: boolean, data: Uint8Array): boolean {
     if (!this.#decoder?.push(timeMs, keyframe, data)) return false;
-    if (this.#inside === 0) this.#movedAt = this.#now();
-    this.#inside++;
+    if (this.#unanswered === 0) this.#movedAt = this.#now();
+    this.#unanswered++;
     return true;
   }
 
-  /** Ends a decoder that hangs. */
+  /** Ends decoders that hang. */
   check(now: number): void {
-    if (!this.#decoder || this.#inside <= INSIDE || now - this.#movedAt < HANG_MS) return;
+    for (const [decoder, since] of this.#ending) if (now - since > ENDING_MS) this.#end(decoder);
+    if (!this.#decoder || this.#unanswered <= MOST_UNANSWERED || now - this.#movedAt < HANG_MS) return;
     this.#drop();
     this.#failed();
   }
@@ -117,22 +122,26 @@ export class DecoderSlot {
 
   /** Ends all. */
   async close(): Promise<void> {
-    const all = [...this.#ending, ...(this.#decoder ? [this.#decoder] : [])];
-    this.#decoder = undefined;
-    this.#ending.clear();
-    await Promise.all(all.map((d) => d.close()));
+    this.#drop();
+    await Promise.all(this.#closing);
   }
 
   #drop(): void {
-    void this.#decoder?.close();
-    for (const d of this.#ending) void d.close();
-    this.#ending.clear();
+    const decoder = this.#decoder;
     this.#decoder = undefined;
+    if (decoder) this.#end(decoder);
+    for (const d of this.#ending.keys()) this.#end(d);
+  }
+
+  #end(decoder: Decoder): void {
+    this.#ending.delete(decoder);
+    const closing: Promise<void> = decoder.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   #moved(now: number): void {
     this.#movedAt = now;
-    this.#inside = Math.max(0, this.#inside - 1);
+    this.#unanswered = 0;
     if (now - this.#startedAt > HEALTHY_MS) this.#backoff.reset();
   }
 

@@ -12,8 +12,10 @@ const PER_MS = SOUND.rate / 1000;
 const PACKET_US = 20_000;
 /** Sender's word for silence that is nothing at all, -dBov (RFC 6464). */
 const NOTHING = 127;
-/** Off by more than this, playing goes on at another place instead of a little faster. */
+/** Off by more than this, playing goes on at another place instead of a little faster. Samples. */
 const JUMP = SOUND.rate / 10;
+/** Places are rounded. */
+const ROUNDING = 2;
 /** One sample in so many is left out to come closer to now. */
 const SPEED = 480;
 
@@ -101,9 +103,9 @@ export class SoundFeed {
   /** Adds what is heard in a span of the program to `into`; false: nothing is. `atMs`: when it would have been spoken. */
   read(atMs: number, count: number, into: Int16Array): boolean {
     const wanted = Math.round(atMs * PER_MS);
-    const ahead = this.#at === undefined ? JUMP : wanted - this.#at;
-    const from = this.#at === undefined || ahead < 0 || ahead >= JUMP ? wanted : this.#at;
-    const take = count + Math.min(wanted - from, Math.ceil(count / SPEED));
+    const ahead = wanted - (this.#at ?? Number.NEGATIVE_INFINITY);
+    const from = this.#at === undefined || ahead < -ROUNDING || ahead >= JUMP ? wanted : this.#at;
+    const take = count + Math.max(0, Math.min(wanted - from, Math.ceil(count / SPEED)));
     this.#at = from + take;
     return this.#ring.read(from, take, count, into);
   }
@@ -122,7 +124,7 @@ export class SoundFeed {
     this.#decoded++;
     if (!this.#told) this.#heard(timeMs, (1000 * samples.length) / SOUND.channels / PER_MS, levelOf(samples));
     // A decoder that is starting says nothing about the way to it.
-    if (!fresh) this.#delay.came(this.#c.now() - timeMs + this.#c.frameMs);
+    if (!fresh) this.#delay.came(this.#c.now() - timeMs);
     this.#ring.write(timeMs * PER_MS, samples);
   }
 

@@ -36,6 +36,8 @@ export class SoundRing {
   /** Writes samples, interleaved, that belong to `at`. */
   write(at: number, piece: Int16Array): void {
     const count = piece.length / CHANNELS;
+    // What would have been before the first sample is over.
+    if (this.#end === undefined && this.#played === Number.NEGATIVE_INFINITY) this.#played = Math.round(at);
     const end = this.#end ?? at;
     const off = at - end;
     if (this.#end === undefined || Math.abs(off) > MAX_OFF) {
@@ -71,7 +73,7 @@ export class SoundRing {
       }
     }
     if (until <= played) return sounds;
-    if (this.#end !== undefined) this.#clear(Math.max(played, until - SIZE), until);
+    if (this.#end !== undefined) this.#clear(played, until);
     this.#played = until;
     return sounds;
   }
@@ -79,8 +81,7 @@ export class SoundRing {
   #put(at: number, piece: Int16Array, count: number, fadeIn: boolean): void {
     const from = Math.min(count, Math.max(0, this.#played - at));
     this.#late += from;
-    const base = this.#played === Number.NEGATIVE_INFINITY ? at : this.#played;
-    const to = Math.max(from, Math.min(count, base + SIZE - at));
+    const to = Math.max(from, Math.min(count, this.#played + SIZE - at));
     this.#lost += count - to;
     for (let i = from; i < to; i++) {
       const slot = slotOf(at + i);

@@ -94,6 +94,8 @@ export class VideoFeed {
       return;
     }
     if (this.#slot.push(atMs, frame.keyframe, matroskaBlock(frame))) return;
+    // What waits there would only come later and later.
+    this.#slot.stop();
     this.#dropped++;
     this.#needsKeyframe = true;
   }
@@ -120,6 +122,7 @@ export class VideoFeed {
       return;
     }
     if (!this.#slot.running) this.#needsKeyframe = true;
+    if (!this.#slot.free) return;
     const resize = now - this.#wantedAt > SETTLE_MS && this.#framing && !sameSize(this.#framing, size);
     if ((!this.#needsKeyframe && !resize) || now - this.#askedAt < ASK_MS) return;
     this.#askedAt = now;

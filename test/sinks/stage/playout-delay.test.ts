@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { PlayoutDelay } from "../../../src/sinks/stage/playout-delay.ts";
+
+/** A delay of which `after(s)` milliseconds came what came at second s. */
+function delayOver(
+  seconds: number,
+  after: (s: number) => number,
+): { delay: PlayoutDelay; least: number; most: number } {
+  const delay = new PlayoutDelay(300);
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (let ms = 0; ms < seconds * 1000; ms += 20) {
+    delay.came(after(ms / 1000));
+    delay.advance(50_000 + ms);
+    least = Math.min(least, delay.ms);
+    most = Math.max(most, delay.ms);
+  }
+  return { delay, least, most };
+}
+
+test("what comes in time changes nothing", () => {
+  const { least, most } = delayOver(60, (s) => 100 + (s % 2) * 80);
+  expect([least, most]).toEqual([300, 300]);
+});
+
+test("what comes late moves everything at once, in one step", () => {
+  const delay = new PlayoutDelay(300);
+  delay.came(500);
+  expect(delay.ms).toBe(540);
+  delay.came(515);
+  expect(delay.ms).toBe(540);
+});
+
+test("it goes back slowly after a while, and not below where it began", () => {
+  const once = (s: number) => (s < 1 ? 600 : 60);
+  expect(delayOver(9, once).delay.ms).toBeGreaterThanOrEqual(620);
+  const later = delayOver(60, once).delay.ms;
+  expect(later).toBeGreaterThan(530);
+  expect(later).toBeLessThan(600);
+  expect(delayOver(400, once).delay.ms).toBe(300);
+});
+
+test("repairs now and then keep it up", () => {
+  const { delay } = delayOver(120, (s) => (s % 8 < 0.02 ? 450 : 60));
+  expect(delay.ms).toBeGreaterThanOrEqual(470);
+});
+
+test("it never waits for longer than a second", () => {
+  expect(delayOver(2, () => 30_000).most).toBe(1000);
+});
