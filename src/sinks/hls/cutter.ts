@@ -1,10 +1,13 @@
 import { equalBytes } from "../../core/bytes.ts";
 import { type ProgramFormat, type ProgramSample, VIDEO_CLOCK } from "../program/program.ts";
 
-/** What lies between two cuts: a part of a segment, or all of it. Times in ticks of 90 kHz. */
+/**
+ * What lies between two cuts: a part of a segment, or all of it. One without length only ends its segment. Times in
+ * ticks of 90 kHz.
+ */
 export type Piece = {
   readonly format: ProgramFormat;
-  /** Each lasts until the next one begins. */
+  /** Each lasts until the next one begins, be it in another piece. */
   readonly video: readonly ProgramSample[];
   readonly audio: readonly ProgramSample[];
   readonly start: number;
@@ -19,7 +22,7 @@ export type Piece = {
 
 /** Where to cut, in ticks of 90 kHz. */
 export type CutterOptions = {
-  /** A segment ends at the first keyframe about here. */
+  /** A segment ends at the keyframe that is nearest to here. */
   readonly segment: number;
   /** Without a keyframe it ends here, at any picture. */
   readonly longestSegment: number;
@@ -27,10 +30,15 @@ export type CutterOptions = {
   readonly part: number | undefined;
 };
 
-type Closed = Omit<Piece, "audio">;
+type Closed = Omit<Piece, "audio"> & {
+  /** Sound from before belongs to nothing. */
+  readonly soundFrom: number;
+};
 
 /** Keyframes this much early are on time: times are rounded. */
 const EARLY = VIDEO_CLOCK / 50;
+/** Parts inside of a segment last at least so much of what they may (rfc8216bis section 4.4.4.9). */
+const LEAST = 0.85;
 /** Pieces are not held back for sound that is so late. */
 const LATE_SOUND = VIDEO_CLOCK;
 /** Sound that nothing is made of is not kept for ever. */
@@ -38,15 +46,20 @@ const MAX_AUDIO = 2000;
 
 /**
  * Cuts a rendition's samples into segments and parts: at the same places for all renditions that have their keyframes
- * at the same times. The sound goes where its frames begin.
+ * at the same times. Samples go where they begin. A segment begins with a keyframe where one comes in time. A part ends
+ * between two pictures, or, where that makes it too short or too long, while one is shown: it may have no picture.
  */
 export class Cutter {
   readonly #o: CutterOptions;
   #format: ProgramFormat | undefined;
   #discontinuity = false;
-  /** The newest picture: it lasts until the next one. */
+  /** The next segment does not go on where another one ended. */
+  #fresh = true;
+  /** The newest picture, in no piece yet: it lasts until the next one. */
   #held: ProgramSample | undefined;
   #segmentStart: number | undefined;
+  #partStart = 0;
+  #lastKeyframe = 0;
   #video: ProgramSample[] = [];
   #partFormat: ProgramFormat | undefined;
   #audio: ProgramSample[] = [];
@@ -95,53 +108,88 @@ export class Cutter {
       if (v.keyframe) this.#begin(v);
       return;
     }
-    const first = this.#video[0] ?? held;
-    const { part, segment, longestSegment } = this.#o;
-    // One that turned out to last long begins a part of its own.
-    if (part !== undefined && first !== held && v.time - first.time > part) this.#close(held.time, false);
+    const { part, longestSegment } = this.#o;
+    if (v.time - held.time > longestSegment) {
+      // No segment may last as long as this picture: the stream has a hole.
+      this.#endSegment();
+      this.#discontinuity = true;
+      if (v.keyframe) this.#begin(v);
+      return;
+    }
+    if (v.time - this.#segmentStart > longestSegment) this.#cutSegment(held.time);
     this.#video.push({ ...held, duration: v.time - held.time });
     this.#held = v;
-    const length = v.time - this.#segmentStart;
-    const over = (v.keyframe && length >= segment - EARLY) || length + v.duration > longestSegment;
-    const start = this.#video[0]?.time ?? v.time;
-    if (over) {
-      this.#close(v.time, true);
-      this.#segmentStart = v.time;
-    } else if (part !== undefined && v.time - start + v.duration > part) this.#close(v.time, false);
+    this.#cutParts(v.time, held.time);
+    if (this.#endsBefore(v)) this.#cutSegment(v.time);
+    else if (part !== undefined && v.time + v.duration - this.#partStart > part) {
+      if (v.time - this.#partStart >= LEAST * part) this.#close(v.time, false);
+    }
+    if (v.keyframe) this.#lastKeyframe = v.time;
+  }
+
+  /** A segment begins with this picture: a keyframe, when the next one comes too late, or any where none comes. */
+  #endsBefore(v: ProgramSample): boolean {
+    const { segment, longestSegment } = this.#o;
+    const length = v.time - (this.#segmentStart ?? v.time);
+    if (length + v.duration > longestSegment) return true;
+    const apart = v.time - this.#lastKeyframe;
+    return v.keyframe && (length >= segment - EARLY || length + apart > longestSegment);
   }
 
   #begin(v: ProgramSample): void {
     this.#held = v;
+    this.#lastKeyframe = v.time;
     this.#segmentStart = v.time;
+    this.#partStart = v.time;
     this.#partFormat = this.#format;
-    // What was heard before belongs to nothing.
-    this.#audio = this.#audio.filter((a) => this.#ticks(a) >= v.time - a.duration);
   }
 
-  /** Ends the part, and with it the segment, behind the newest picture. */
+  /** Ends the segment behind the newest picture. */
   #endSegment(): void {
     const held = this.#held;
     if (held) {
       this.#video.push(held);
       this.#held = undefined;
-      this.#close(held.time + held.duration, true);
+      const end = held.time + held.duration;
+      this.#cutParts(end, held.time);
+      this.#close(end, true);
     }
     this.#segmentStart = undefined;
+    this.#fresh = true;
+  }
+
+  #cutSegment(at: number): void {
+    this.#close(at, true);
+    this.#segmentStart = at;
+  }
+
+  /** Ends parts before they get too long. `end`: of the picture that begins at `newest`. */
+  #cutParts(end: number, newest: number): void {
+    const { part } = this.#o;
+    while (part !== undefined && end - this.#partStart > part)
+      this.#close(newest - this.#partStart >= LEAST * part ? newest : this.#partStart + part, false);
   }
 
   #close(end: number, endsSegment: boolean): void {
-    const [first] = this.#video;
     const format = this.#partFormat ?? this.#format;
-    if (!first || !format) return;
-    const startsSegment = first.time === this.#segmentStart;
+    if (!format) return;
+    const start = this.#partStart;
+    const startsSegment = start === this.#segmentStart;
+    const later = this.#video.findIndex((s) => s.time >= end);
+    const video = later === -1 ? this.#video : this.#video.slice(0, later);
     this.#closed.push({
-      ...{ format, video: this.#video, start: first.time, end, startsSegment, endsSegment },
-      independent: first.keyframe,
+      ...{ format, video, start, end, startsSegment, endsSegment },
+      independent: video[0]?.keyframe === true && video[0].time === start,
       discontinuity: startsSegment && this.#discontinuity,
+      soundFrom: startsSegment && this.#fresh ? start : Number.NEGATIVE_INFINITY,
     });
-    if (startsSegment) this.#discontinuity = false;
+    if (startsSegment) {
+      this.#discontinuity = false;
+      this.#fresh = false;
+    }
     this.#partFormat = this.#format;
-    this.#video = [];
+    this.#partStart = end;
+    this.#video = later === -1 ? [] : this.#video.slice(later);
   }
 
   /** Pieces whose sound is there too. */
@@ -156,7 +204,8 @@ export class Cutter {
       this.#closed.shift();
       const cut = this.#audio.findIndex((a) => this.#ticks(a) >= end);
       const audio = this.#audio.splice(0, cut === -1 ? this.#audio.length : cut);
-      out.push({ ...next, audio });
+      const { soundFrom, ...piece } = next;
+      out.push({ ...piece, audio: audio.filter((a) => this.#ticks(a) >= soundFrom) });
     }
     return out;
   }

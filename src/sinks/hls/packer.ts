@@ -1,3 +1,4 @@
+import { box } from "../../core/containers/mp4/boxes.ts";
 import { cmafFragment, cmafHeader } from "../../core/containers/mp4/cmaf.ts";
 import type { TsWriter } from "../../core/containers/mpegts/writer.ts";
 import { transportStream } from "../../core/media/transport-stream.ts";
@@ -30,7 +31,11 @@ function fragments(format: ProgramFormat): Packer {
   return {
     ...{ format, type: "video/iso.segment", extension: "m4s" },
     header: cmafHeader(format.video, format.audio),
-    piece: (p, segmentStart) => cmafFragment(++sequence, p.video, p.audio, { segmentStart }),
+    piece: (p, segmentStart) => {
+      const chunks = cmafFragment(++sequence, p.video, p.audio, { segmentStart });
+      // While a picture is shown and no sound comes: something to fetch.
+      return chunks.length > 0 ? chunks : [box("free")];
+    },
   };
 }
 

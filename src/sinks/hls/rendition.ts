@@ -221,11 +221,11 @@ export class HlsRendition {
     const open = this.#open;
     const packer = this.#packer;
     if (!open || !packer) return;
-    const chunks = packer.piece(p, open.chunks.length === 0);
+    const chunks = p.end > p.start ? packer.piece(p, p.startsSegment) : [];
     open.chunks.push(...chunks);
     const length = lengthOf(chunks);
     this.#bytes += length;
-    if (this.#o.part !== undefined) {
+    if (this.#o.part !== undefined && p.end > p.start) {
       const name = this.#partName(open.msn, open.parts.length);
       this.#put(name, { type: packer.type, body: chunks, length });
       const duration = (p.end - p.start) / VIDEO_CLOCK;
