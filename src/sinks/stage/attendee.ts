@@ -15,7 +15,12 @@ const ARRIVING_MS = 2000;
 
 /** A track of somebody. */
 export type AttendeeTrack =
-  | { readonly kind: "video"; readonly source: TrackSource; readonly feed: VideoFeed }
+  | {
+      readonly kind: "video";
+      readonly source: TrackSource;
+      readonly addedMs: number;
+      readonly feed: VideoFeed;
+    }
   | { readonly kind: "audio"; readonly source: TrackSource; readonly feed: SoundFeed };
 
 /** Somebody in the room: what they send, and whether they speak. Times are those of the stage's clock. */
@@ -51,6 +56,11 @@ export class Attendee {
     return this.#newest(false, nowMs - DARK_MS);
   }
 
+  /** The camera, also while it is off: nothing of its first moments is lost when it is decoded before. */
+  get lens(): VideoFeed | undefined {
+    return this.#newest(false, Number.NEGATIVE_INFINITY);
+  }
+
   /** The screen that is shared. */
   screen(nowMs: number): VideoFeed | undefined {
     return this.#newest(true, nowMs - SCREEN_DARK_MS);
@@ -75,12 +85,16 @@ export class Attendee {
     this.#speaking = speaking;
   }
 
-  /** The one of several that sent last, if it did since then: after a reconnect, two may be there. */
+  /** The one of several that sent last, or came, if it did since then: after a reconnect, two may be there. */
   #newest(screen: boolean, sinceMs: number): VideoFeed | undefined {
     let best: VideoFeed | undefined;
+    let bestMs = sinceMs;
     for (const t of this.tracks.values()) {
-      if (t.kind !== "video" || (t.source === "screen") !== screen || t.feed.frameAt < sinceMs) continue;
-      if (!best || t.feed.frameAt > best.frameAt) best = t.feed;
+      if (t.kind !== "video" || (t.source === "screen") !== screen) continue;
+      const aliveMs = screen ? t.feed.frameAt : Math.max(t.addedMs, t.feed.frameAt);
+      if (aliveMs < bestMs) continue;
+      best = t.feed;
+      bestMs = aliveMs;
     }
     return best;
   }

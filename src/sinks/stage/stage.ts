@@ -65,8 +65,13 @@ export type StageParts = {
 
 /** After a longer stall, pictures are left out: nobody waits for repetitions of one. */
 const MAX_REPEATS_MS = 1000;
+/** So late, this process was held up; what came meanwhile is read and decoded before anything is made. */
+const STALL_MS = 150;
+const BREATH_MS = 80;
 /** Sound is mixed in pieces of at most this, samples. */
 const PIECE = SOUND.rate / 10;
+/** A camera's picture is shown for so long, when no other one comes. */
+const OLD_MS = 2000;
 /** What is where is looked at this often; nobody notices more. Milliseconds. */
 const SCENE_MS = 100;
 
@@ -106,7 +111,7 @@ export class Stage {
     this.#o = o;
     this.#after = parts.after ?? afterTimeout;
     const start: StartDecoder = parts.start ?? ((d) => new LiveDecoder({ ...d, ffmpeg: o.ffmpeg }));
-    this.#context = { start, now: o.now, frameMs: 1000 / o.fps };
+    this.#context = { start, now: () => this.#clock(), frameMs: 1000 / o.fps };
     this.#director = new Director(o);
     this.#letters = new LiveLettering({
       ffmpeg: o.ffmpeg,
@@ -151,11 +156,18 @@ export class Stage {
     const ask = () => this.#o.requestKeyframe(track.id);
     const added: AttendeeTrack =
       track.kind === "video"
-        ? { kind: "video", source, feed: new VideoFeed(this.#context, attendee.delay, ask) }
+        ? {
+            kind: "video",
+            source,
+            addedMs: this.#clock(),
+            feed: new VideoFeed(this.#context, attendee.delay, ask),
+          }
         : { kind: "audio", source, feed: new SoundFeed(this.#context, attendee.delay) };
     attendee.tracks.set(track.id, added);
     this.#tracks.set(track.id, { attendee, track: added });
+    // At once: its first frame is a keyframe.
     this.#sceneAt = Number.NEGATIVE_INFINITY;
+    this.#arrange(this.#clock());
   }
 
   /** A frame that shows at `atMs` on the clock of `now`. `audioLevel`: as its sender says, -dBov. */
@@ -211,11 +223,20 @@ export class Stage {
   }
 
   #schedule(): void {
-    const wait = this.#dueMs(this.#picture) - this.#o.now();
-    this.#cancel = this.#after(Math.max(0, wait), () => {
+    const dueMs = this.#dueMs(this.#picture);
+    const tick = () => {
       this.#tick();
       if (!this.#closed) this.#schedule();
+    };
+    this.#cancel = this.#after(Math.max(0, dueMs - this.#o.now()), () => {
+      if (this.#o.now() - dueMs < STALL_MS) tick();
+      else this.#cancel = this.#after(BREATH_MS, tick);
     });
+  }
+
+  /** Stands still while nothing could be read: what waits to be read then is not late. */
+  #clock(): number {
+    return Math.min(this.#o.now(), this.#dueMs(this.#picture));
   }
 
   /** Makes everything that is due. */
@@ -225,8 +246,9 @@ export class Stage {
     // A timer may be early by a part of a millisecond.
     const due = Math.floor(((nowMs - zero) * fps) / 1000 + 0.05);
     if (due < this.#picture) return;
-    for (const attendee of this.#attendees.values()) attendee.advance(nowMs);
-    this.#arrange(nowMs);
+    const clock = this.#clock();
+    for (const attendee of this.#attendees.values()) attendee.advance(clock);
+    this.#arrange(clock);
     this.#paint(this.#dueMs(due));
     const first = Math.max(this.#picture, due - Math.round((MAX_REPEATS_MS * fps) / 1000));
     for (let i = first; i <= due && !this.#closed; i++) {
@@ -242,11 +264,21 @@ export class Stage {
     if (nowMs - this.#sceneAt < SCENE_MS) return;
     this.#sceneAt = nowMs;
     const tiles = this.#director.tiles(this.#attendees.values(), nowMs);
-    if (tiles === this.#tiles) return;
-    for (const { clip } of this.#tiles) if (clip && !tiles.some((t) => t.clip === clip)) clip.want(undefined);
-    for (const { clip, width, height } of tiles) clip?.want({ width, height });
+    if (tiles !== this.#tiles) this.#shots = tiles.map(() => undefined);
     this.#tiles = tiles;
-    this.#shots = tiles.map(() => undefined);
+    const seen = new Map<VideoFeed, LiveTile>();
+    for (const tile of tiles) {
+      const feed = tile.clip ?? (tile.more ? undefined : this.#attendees.get(tile.member.id)?.lens);
+      if (feed) seen.set(feed, tile);
+    }
+    for (const { track } of this.#tracks.values()) {
+      if (track.kind !== "video") continue;
+      const { feed, source } = track;
+      // A screen gets its place when there is something to be seen on it.
+      const soon = source === "screen" && feed.frameAt === Number.NEGATIVE_INFINITY;
+      const tile = seen.get(feed) ?? (soon ? this.#painter.canvas : undefined);
+      feed.want(tile && { width: tile.width, height: tile.height });
+    }
   }
 
   #paint(dueMs: number): void {
@@ -263,7 +295,11 @@ export class Stage {
     for (let i = 0; i < tiles.length; i++) {
       const tile = tiles[i];
       const attendee = tile && this.#attendees.get(tile.member.id);
-      this.#shots[i] = attendee && tile.clip?.at(dueMs - attendee.delay.ms);
+      const atMs = dueMs - (attendee?.delay.ms ?? 0);
+      const shot = attendee && tile.clip?.at(atMs);
+      // What a camera showed before it was off is not shown again.
+      const old = shot && tile.what === "camera" && atMs - shot.picture.atMs > OLD_MS;
+      this.#shots[i] = old ? undefined : shot;
     }
     this.#painter.paint(tiles, this.#shots);
   }
