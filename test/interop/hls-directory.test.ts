@@ -143,8 +143,23 @@ test("a directory that is removed is made again, and the stream goes on in memor
   feed(1);
   await sink.close();
   expect(failures).toHaveLength(1);
-  expect(await readdir(join(directory, "180p"))).toContain("index.m3u8");
+  // All that is listed is there, be it from before: it plays.
+  const p = readPlaylist(await readFile(playlist, "utf8"));
+  const names = await readdir(join(directory, "180p"));
+  for (const s of p.segments) expect(names).toEqual(expect.arrayContaining([s.uri, s.map]));
+  expect((await decoded(join(directory, "index.m3u8"))).complaints).toEqual([]);
 });
+
+test.each(["index.m3u8", "180p/index.m3u8"])(
+  "somebody else's %s is neither removed nor replaced",
+  async (path) => {
+    const directory = join(root, `foreign-${path.length}`);
+    await mkdir(join(directory, "180p"), { recursive: true });
+    await writeFile(join(directory, path), "#EXTM3U\n#EXTINF:2,\nholiday.ts\n");
+    expect(() => written(`foreign-${path.length}`)).toThrow(expect.objectContaining({ exitCode: 5 }));
+    expect(await readFile(join(directory, path), "utf8")).toContain("holiday.ts");
+  },
+);
 
 test.each(["/proc/roomtap", "/dev/null/x"])(
   "%s cannot be written to, and it says so at once",

@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Backoff } from "../../core/backoff.ts";
 import { concat } from "../../core/bytes.ts";
-import type { RoomtapError } from "../../core/fault.ts";
+import { RoomtapError } from "../../core/fault.ts";
 import { makeDirectory } from "../directory.ts";
-import { diskError } from "../recorder/block-writer.ts";
 
 /** Where a stream is written, and what of. */
 export type HlsDirectoryOptions = {
@@ -13,15 +13,23 @@ export type HlsDirectoryOptions = {
   readonly renditions: readonly string[];
   /** Called once when writing fails; again only after it worked. */
   readonly onFailure: (error: RoomtapError) => void;
+  /** Segments that wait while the disk does not take them; undefined: until `remove`. */
+  readonly maxWaiting: number | undefined;
+  /** A segment is not written, for too many wait. */
+  readonly onDropped: (path: string) => void;
+  /** A directory was gone and is there again, empty: what belongs there is to be written anew. */
+  readonly onRemade: () => void;
 };
 
-/** Files that wait while the disk does not take them: a window's worth. */
-const MAX_WAITING = 64;
 const RETRY_MS = 1000;
+const MAX_RETRY_MS = 15_000;
 /** How long the end of a stream waits for the disk. */
 const CLOSE_MS = 5000;
 const TEMPORARY = ".tmp";
-/** What a stream leaves in the directory of a rendition. */
+const PLAYLIST = "index.m3u8";
+const SEGMENT = /(^|\/)seg-[a-z0-9]+-\d{6,}\.(m4s|ts)$/;
+const VARIANT = /^[A-Za-z0-9-]+\/index\.m3u8$/;
+/** What a stream leaves in its directory. */
 const OURS = /^(seg-[a-z0-9]+-\d{6,}\.(m4s|ts)|init-[a-z0-9]+-\d+\.mp4|index\.m3u8)(\.tmp)?$/;
 
 type Write = { readonly path: string; readonly body: readonly Uint8Array[] };
@@ -36,23 +44,29 @@ export class HlsDirectory {
   #files: Write[] = [];
   readonly #playlists = new Map<string, string>();
   readonly #removals = new Set<string>();
+  readonly #backoff = new Backoff({ baseMs: RETRY_MS, capMs: MAX_RETRY_MS, random: Math.random });
   #failure: string | undefined;
   #working: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** Makes the directories. Throws a RoomtapError `output-unwritable` or `disk-full`. */
+  /**
+   * Makes the directories, and clears them of an earlier stream of ours. Throws a RoomtapError `output-unwritable` or
+   * `disk-full`; also where somebody else's playlist stands in the place of ours, which is left alone.
+   */
   constructor(o: HlsDirectoryOptions) {
     this.#o = o;
     try {
-      for (const name of o.renditions) {
-        const path = join(o.directory, name);
-        makeDirectory(path);
-        forgetOldStream(path);
-      }
-      rmSync(join(o.directory, "index.m3u8"), { force: true });
+      for (const name of o.renditions) makeDirectory(join(o.directory, name));
+      const folders = [...o.renditions.map((name) => join(o.directory, name)), o.directory];
+      const theirs = folders.find((folder) => ownership(folder) === "theirs");
+      if (theirs !== undefined)
+        throw new RoomtapError("output-unwritable", `${join(theirs, PLAYLIST)} is not a stream of ours`, {
+          hint: "choose another directory with --hls, or remove it",
+        });
+      for (const folder of folders) forgetOldStream(folder);
     } catch (cause) {
-      throw diskError(o.directory, cause);
+      throw cause instanceof RoomtapError ? cause : streamError(o.directory, cause);
     }
   }
 
@@ -64,8 +78,15 @@ export class HlsDirectory {
   /** A file that never changes. */
   file(path: string, body: readonly Uint8Array[]): void {
     this.#files.push({ path, body });
-    // A stream goes on; what is so old is in no playlist any more.
-    if (this.#files.length > MAX_WAITING) this.#files.shift();
+    const { maxWaiting, onDropped } = this.#o;
+    if (maxWaiting !== undefined && this.#files.length > maxWaiting) {
+      // A stream goes on; headers are small, and nothing plays without them.
+      const [dropped] = this.#files.splice(
+        this.#files.findIndex((f) => SEGMENT.test(f.path)),
+        1,
+      );
+      if (dropped) onDropped(dropped.path);
+    }
     this.#work();
   }
 
@@ -84,8 +105,10 @@ export class HlsDirectory {
     this.#work();
   }
 
-  /** What was written under a path; undefined: nothing, or it cannot be read. */
+  /** What was written under a path, or is about to be; undefined: nothing, or it cannot be read. */
   read(path: string): Uint8Array | undefined {
+    const waiting = this.#files.find((f) => f.path === path);
+    if (waiting) return concat(waiting.body);
     try {
       return readFileSync(join(this.#o.directory, path));
     } catch {
@@ -96,15 +119,25 @@ export class HlsDirectory {
   /** Resolves when all is written, or cannot be. */
   async close(): Promise<void> {
     this.#closed = true;
-    const end = performance.now() + CLOSE_MS;
     clearTimeout(this.#retry);
     this.#retry = undefined;
+    let timer: NodeJS.Timeout | undefined;
+    // A file system that hangs answers never.
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    await Promise.race([this.#finish(performance.now() + CLOSE_MS), late]);
+    clearTimeout(timer);
+  }
+
+  async #finish(end: number): Promise<void> {
     this.#work();
     await this.#working;
     while (this.#failure !== undefined && performance.now() < end) {
       await new Promise((resolve) => {
         setTimeout(resolve, RETRY_MS / 4);
       });
+      this.#makeAgain();
       this.#work();
       await this.#working;
     }
@@ -136,6 +169,7 @@ export class HlsDirectory {
         } else break;
       }
       this.#failure = undefined;
+      this.#backoff.reset();
     } catch (cause) {
       this.#failed(cause);
     }
@@ -154,7 +188,7 @@ export class HlsDirectory {
   }
 
   #failed(cause: unknown): void {
-    const error = diskError(this.#o.directory, cause);
+    const error = streamError(this.#o.directory, cause);
     if (this.#failure === undefined) this.#o.onFailure(error);
     this.#failure = error.message;
     if (this.#closed) return;
@@ -162,24 +196,45 @@ export class HlsDirectory {
       this.#retry = undefined;
       this.#makeAgain();
       this.#work();
-    }, RETRY_MS);
+    }, this.#backoff.next());
   }
 
   /** Somebody may have removed the directory. */
   #makeAgain(): void {
+    const gone = this.#o.renditions.map((n) => join(this.#o.directory, n)).filter((p) => !existsSync(p));
+    if (gone.length === 0) return;
     try {
-      for (const name of this.#o.renditions) makeDirectory(join(this.#o.directory, name));
+      for (const path of gone) makeDirectory(path);
     } catch {
       // The next write says why.
+      return;
     }
+    this.#o.onRemade();
   }
 }
 
-/** Removes an earlier stream of ours: files of its names beside a playlist that lists such. */
-function forgetOldStream(path: string): void {
-  const names = readdirSync(path);
-  if (!names.includes("index.m3u8")) return;
-  const text = readFileSync(join(path, "index.m3u8"), "utf8");
-  if (!text.startsWith("#EXTM3U") || !/^seg-[a-z0-9]+-\d{6,}\.(m4s|ts)$/m.test(text)) return;
-  for (const name of names) if (OURS.test(name)) rmSync(join(path, name), { force: true });
+/** Whose the playlist in a directory is. */
+function ownership(folder: string): "ours" | "theirs" | "nobody's" {
+  if (!existsSync(join(folder, PLAYLIST))) return "nobody's";
+  const text = readFileSync(join(folder, PLAYLIST), "utf8");
+  const listed = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const ours = (uri: string) => SEGMENT.test(uri) || VARIANT.test(uri);
+  return text.startsWith("#EXTM3U") && listed.length > 0 && listed.every(ours) ? "ours" : "theirs";
+}
+
+/** Removes an earlier stream of ours: files of its names beside a playlist of ours. */
+function forgetOldStream(folder: string): void {
+  if (ownership(folder) !== "ours") return;
+  for (const name of readdirSync(folder)) if (OURS.test(name)) rmSync(join(folder, name), { force: true });
+}
+
+function streamError(directory: string, cause: unknown): RoomtapError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const hint = "free space, or choose another directory with --hls";
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return new RoomtapError("disk-full", `the disk of ${directory} is full`, { hint, cause });
+  return new RoomtapError("output-unwritable", `cannot write ${directory}${code ? ` (${code})` : ""}`, {
+    hint: "choose another directory with --hls",
+    cause,
+  });
 }

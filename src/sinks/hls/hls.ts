@@ -19,7 +19,10 @@ export type HlsSinkOptions = {
   readonly partMs?: number;
   /** Segments in the playlist; at least 3. */
   readonly window: number;
-  /** The playlist keeps all segments from the beginning on. Wants a directory, which holds those that are old. */
+  /**
+   * The playlist keeps all segments from the beginning on. A directory holds those that are old; without one memory does,
+   * up to 256 MiB of each rendition, and what is older becomes a gap.
+   */
   readonly event: boolean;
   readonly container: "fmp4" | "ts";
   /** Where it is written too. */
@@ -27,6 +30,9 @@ export type HlsSinkOptions = {
   /** Writing fails, and is tried again; called once until it works again. */
   readonly onFailure: (error: RoomtapError) => void;
 };
+
+/** Segments of an event that wait for a disk that does not take them, of each rendition. */
+const MAX_WAITING = 64;
 
 /** A program as HTTP Live Streaming: in memory for a server, and in a directory. */
 export class HlsSink implements ProgramSink, HlsSource {
@@ -49,13 +55,20 @@ export class HlsSink implements ProgramSink, HlsSource {
     this.#directory =
       directory === undefined
         ? undefined
-        : new HlsDirectory({ directory, renditions: plan.renditions.map((r) => r.name), onFailure });
+        : new HlsDirectory({
+            ...{ directory, renditions: plan.renditions.map((r) => r.name), onFailure },
+            // A window forgets by itself; an event would wait for ever.
+            maxWaiting: o.event ? MAX_WAITING * plan.renditions.length : undefined,
+            onDropped: (path) => this.#lost(path),
+            onRemade: () => this.#writeAgain(),
+          });
     this.#renditions = plan.renditions.map((rendition) => {
       const { name } = rendition;
       return new HlsRendition({
         ...{ rendition, container: o.container, segment, targetDuration: this.targetDuration },
         part: this.partTarget,
         window: o.event ? undefined : o.window,
+        archived: this.#directory !== undefined,
         zeroAt: plan.zeroAt,
         run: Math.floor(plan.zeroAt / 1000).toString(36),
         onFile: (file, content) => {
@@ -167,6 +180,22 @@ export class HlsSink implements ProgramSink, HlsSource {
     if (text !== undefined) directory.playlist(`${rendition}/index.m3u8`, text);
     const all = this.multivariant();
     if (all !== undefined) directory.playlist("index.m3u8", all);
+  }
+
+  /** A segment that the directory could not take in time. */
+  #lost(path: string): void {
+    const [rendition = "", name = ""] = path.split("/");
+    this.#named(rendition)?.lose(name);
+  }
+
+  /** The directory is empty: somebody removed it. */
+  #writeAgain(): void {
+    for (const r of this.#renditions) {
+      for (const [name, file] of r.listed)
+        if (file) this.#directory?.file(`${r.name}/${name}`, file.body);
+        else r.lose(name);
+      this.#publish(r.name);
+    }
   }
 
   #changed(): void {

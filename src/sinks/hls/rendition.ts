@@ -25,6 +25,8 @@ export type RenditionOptions = {
   readonly part: number | undefined;
   /** Segments in the playlist; undefined: all that ever were. */
   readonly window: number | undefined;
+  /** Old segments of an event are somewhere else too, where they can be read. */
+  readonly archived: boolean;
   /** Unix milliseconds of the program's time 0. */
   readonly zeroAt: number;
   /** In the name of every file: another run's files never have the same name, and may stay in caches. */
@@ -39,20 +41,21 @@ export type RenditionOptions = {
   readonly onGone: (name: string) => void;
 };
 
-type Segment = PlaylistSegment & { readonly length: number; readonly independent: boolean };
+type Segment = PlaylistSegment & { readonly length: number };
 
 type Open = SegmentStart & {
   readonly msn: number;
   readonly start: number;
   readonly parts: PlaylistPart[];
   readonly chunks: Uint8Array[];
-  readonly independent: boolean;
 };
 
 /** Segments of this many target durations before the end still list their parts (rfc8216bis section 6.2.2). */
 const PARTS_KEPT = 3;
-/** Segments of an event in memory; older ones are in the directory alone. */
+/** Segments of an archived event in memory. */
 const EVENT_KEPT = 20;
+/** Octets of segments of an event that is in memory alone; what is older becomes a gap. */
+const EVENT_OCTETS = 256 * 2 ** 20;
 /** What a playlist says of how far players stay behind, in part targets. */
 const HOLD_BACK = 3;
 /** Largest segments are above the average. */
@@ -75,7 +78,14 @@ export class HlsRendition {
   #mediaSequence = 0;
   #discontinuitySequence = 0;
   #ended = false;
+  /** A segment began without a keyframe: independence is not claimed any more, lest playlists take it back twice. */
+  #dependent = false;
+  /** Index of the oldest segment of an event that is in memory, and the octets of those that are. */
+  #oldest = 0;
+  #kept = 0;
   #bytes = 0;
+  /** Of whole segments. */
+  #wholeBytes = 0;
   #seconds = 0;
   #peak = 0;
 
@@ -113,7 +123,7 @@ export class HlsRendition {
     const codecs = f && [avcCodecString(f.video.config), aacCodecString(f.audio.config)];
     if (!f || this.#segments.length === 0 || !codecs?.every((c) => c !== undefined)) return undefined;
     const { bitrate, framesPerSecond } = this.#o.rendition;
-    const average = this.#seconds > 0 ? (8 * this.#bytes) / this.#seconds : bitrate;
+    const average = this.#seconds > 0 ? (8 * this.#wholeBytes) / this.#seconds : bitrate;
     return {
       uri: `${this.name}/index.m3u8`,
       bandwidth: Math.max(PEAK * bitrate, this.#peak),
@@ -125,9 +135,22 @@ export class HlsRendition {
     };
   }
 
-  /** Every segment that players may see begins with a keyframe. */
+  /** Every segment until now begins with a keyframe. */
   get independent(): boolean {
-    return this.#segments.every((s) => s.independent) && this.#open?.independent !== false;
+    return !this.#dependent;
+  }
+
+  /** What the playlist lists, and whether it is in memory: all that a copy of the stream needs. */
+  get listed(): ReadonlyMap<string, HlsFile | undefined> {
+    const names = this.#segments.filter((s) => !s.gap).flatMap((s) => [s.map, s.uri]);
+    return new Map(names.filter((n) => n !== undefined).map((n) => [n, this.#files.get(n)]));
+  }
+
+  /** A segment is nowhere any more: players are told. */
+  lose(name: string): void {
+    const at = this.#segments.findLastIndex((s) => s.uri === name);
+    const lost = this.#segments[at];
+    if (lost && !this.#files.has(name)) this.#segments[at] = { ...lost, gap: true, parts: [] };
   }
 
   format(f: ProgramFormat): void {
@@ -218,6 +241,7 @@ export class HlsRendition {
 
   #piece(p: Piece): void {
     if (p.startsSegment || !this.#open) this.#begin(p);
+    if (p.startsSegment && !p.independent) this.#dependent = true;
     const open = this.#open;
     const packer = this.#packer;
     if (!open || !packer) return;
@@ -238,7 +262,7 @@ export class HlsRendition {
   #begin(p: Piece): void {
     if (!this.#packer || p.discontinuity) this.#initialize(p.format);
     this.#open = {
-      ...{ msn: this.#msn, start: p.start, parts: [], chunks: [], independent: p.independent },
+      ...{ msn: this.#msn, start: p.start, parts: [], chunks: [] },
       programDateTime: this.#o.zeroAt + (p.start * 1000) / VIDEO_CLOCK,
       discontinuity: p.discontinuity && this.#msn > 0,
       map: this.#map,
@@ -256,16 +280,19 @@ export class HlsRendition {
   }
 
   #finish(open: Open, end: number, packer: Packer): void {
-    const { msn, chunks, parts, programDateTime, discontinuity, map, independent } = open;
+    const { msn, chunks, parts, programDateTime, discontinuity, map } = open;
     const length = lengthOf(chunks);
     const duration = (end - open.start) / VIDEO_CLOCK;
     const uri = `${this.#segmentName(msn)}.${packer.extension}`;
     this.#segments.push({
-      ...{ uri, duration, parts, programDateTime, discontinuity, map, length, independent },
+      ...{ uri, duration, parts, programDateTime, discontinuity, map, length },
     });
     this.#put(uri, { type: packer.type, body: chunks, length });
     this.#seconds += duration;
-    this.#peak = Math.max(this.#peak, (8 * length) / duration);
+    this.#wholeBytes += length;
+    this.#kept += length;
+    // A short one says little (RFC 8216 section 4.1).
+    if (2 * duration >= this.#o.targetDuration) this.#peak = Math.max(this.#peak, (8 * length) / duration);
     this.#msn++;
     this.#open = undefined;
     this.#shorten();
@@ -277,9 +304,7 @@ export class HlsRendition {
   #shorten(): void {
     const { window } = this.#o;
     if (window === undefined) {
-      const old = this.#segments[this.#segments.length - 1 - EVENT_KEPT];
-      for (const name of [old?.uri, ...(old?.parts ?? []).map((p) => p.uri)])
-        if (name !== undefined) this.#files.delete(name);
+      this.#shortenEvent();
       return;
     }
     while (this.#segments.length > window) {
@@ -296,6 +321,20 @@ export class HlsRendition {
       const { map } = gone;
       const used = [...this.#grace, ...this.#segments].some((s) => s.map === map);
       if (map !== undefined && !used && map !== this.#map) this.#remove(map);
+    }
+  }
+
+  /** The playlist keeps everything; memory does not. */
+  #shortenEvent(): void {
+    const { archived } = this.#o;
+    for (;;) {
+      const kept = this.#segments.length - this.#oldest;
+      const old = this.#segments[this.#oldest];
+      if (!old || !(archived ? kept > EVENT_KEPT : this.#kept > EVENT_OCTETS)) return;
+      for (const name of [old.uri, ...old.parts.map((part) => part.uri)]) this.#files.delete(name);
+      // Nobody is offered its parts any more.
+      this.#segments[this.#oldest++] = { ...old, parts: [], gap: old.gap === true || !archived };
+      this.#kept -= old.length;
     }
   }
 

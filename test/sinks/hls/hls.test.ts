@@ -132,6 +132,11 @@ describe("a stream of segments", () => {
     const text = sink.playlist("r0") ?? "";
     expect(text).toContain("#EXT-X-PLAYLIST-TYPE:EVENT");
     expect(readPlaylist(text).segments).toHaveLength(12);
+    feed(60 * 18);
+    const all = readPlaylist(sink.playlist("r0") ?? "").segments;
+    expect(all).toHaveLength(30);
+    // Without a directory they are all in memory.
+    expect(all.filter((s) => !sink.file(`r0/${s.uri}`))).toEqual([]);
     expect(problems()).toEqual([]);
   });
 
@@ -167,6 +172,8 @@ describe("what does not go well", () => {
     expect(p.segments.every((s) => Math.round(s.duration) <= 2)).toBe(true);
     expect(p.independent).toBe(false);
     expect(problems()).toEqual([]);
+    // It is not claimed, taken back and claimed again.
+    expect(sink.multivariant()).not.toContain("INDEPENDENT");
   });
 
   test("another picture is a discontinuity with another header", () => {
