@@ -16,8 +16,8 @@ const NOTHING = 127;
 const JUMP = SOUND.rate / 10;
 /** Places are rounded. */
 const ROUNDING = 2;
-/** One sample in so many is left out to come closer to now. */
-const SPEED = 480;
+/** One sample in so many more is played to come closer to now. */
+const SPEED = 100;
 
 /** What feeds need of their stage. */
 export type FeedContext = {
@@ -124,7 +124,7 @@ export class SoundFeed {
     this.#decoded++;
     if (!this.#told) this.#heard(timeMs, (1000 * samples.length) / SOUND.channels / PER_MS, levelOf(samples));
     // A decoder that is starting says nothing about the way to it.
-    if (!fresh) this.#delay.came(this.#c.now() - timeMs);
+    if (!fresh) this.#delay.came(this.#c.now() - timeMs, this.#c.now());
     this.#ring.write(timeMs * PER_MS, samples);
   }
 

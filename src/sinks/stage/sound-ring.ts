@@ -65,11 +65,18 @@ export class SoundRing {
     const until = from + take;
     const sounds = this.#end !== undefined && this.#end > Math.max(from, played) && until > played;
     if (sounds) {
+      const pace = take / count;
       for (let i = 0; i < count; i++) {
-        const position = from + Math.floor((i * take) / count);
-        const slot = position < played ? -1 : slotOf(position);
-        into[2 * i] = slot < 0 ? 0 : (this.#samples[slot] ?? 0);
-        into[2 * i + 1] = slot < 0 ? 0 : (this.#samples[slot + 1] ?? 0);
+        const exact = i * pace;
+        const whole = Math.floor(exact);
+        const share = exact - whole;
+        const slot = slotOf(from + whole);
+        const next = share > 0 ? slotOf(from + whole + 1) : slot;
+        const heard = from + whole >= played;
+        for (let c = 0; c < CHANNELS; c++) {
+          const a = this.#samples[slot + c] ?? 0;
+          into[2 * i + c] = heard ? a + ((this.#samples[next + c] ?? 0) - a) * share : 0;
+        }
       }
     }
     if (until <= played) return sounds;

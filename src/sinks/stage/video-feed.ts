@@ -181,7 +181,7 @@ export class VideoFeed {
     const after = this.#c.now() - atMs;
     if (after > this.#delay.ms && !fresh) this.#late++;
     // A decoder that is starting says nothing about the way to it.
-    if (!fresh) this.#delay.came(after);
+    if (!fresh) this.#delay.came(after, this.#c.now());
     if (this.#shot && atMs <= this.#shot.picture.atMs) return;
     const last = this.#queue.at(-1);
     if (last && atMs <= last.picture.atMs) return;

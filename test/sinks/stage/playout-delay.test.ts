@@ -9,7 +9,7 @@ function delayOver(
   const delay = new PlayoutDelay(300);
   let [least, most] = [Number.POSITIVE_INFINITY, 0];
   for (let ms = 0; ms < seconds * 1000; ms += 20) {
-    delay.came(after(ms / 1000));
+    delay.came(after(ms / 1000), 50_000 + ms);
     delay.advance(50_000 + ms);
     least = Math.min(least, delay.ms);
     most = Math.max(most, delay.ms);
@@ -24,19 +24,19 @@ test("what comes in time changes nothing", () => {
 
 test("what comes late moves everything at once, in one step", () => {
   const delay = new PlayoutDelay(300);
-  delay.came(500);
+  delay.came(500, 0);
   expect(delay.ms).toBe(540);
-  delay.came(515);
+  delay.came(515, 20);
   expect(delay.ms).toBe(540);
 });
 
 test("it goes back slowly after a while, and not below where it began", () => {
   const once = (s: number) => (s < 1 ? 600 : 60);
   expect(delayOver(9, once).delay.ms).toBeGreaterThanOrEqual(620);
-  const later = delayOver(60, once).delay.ms;
-  expect(later).toBeGreaterThan(530);
+  const later = delayOver(40, once).delay.ms;
+  expect(later).toBeGreaterThan(400);
   expect(later).toBeLessThan(600);
-  expect(delayOver(400, once).delay.ms).toBe(300);
+  expect(delayOver(90, once).delay.ms).toBe(300);
 });
 
 test("repairs now and then keep it up", () => {
@@ -46,4 +46,15 @@ test("repairs now and then keep it up", () => {
 
 test("it never waits for longer than a second", () => {
   expect(delayOver(2, () => 30_000).most).toBe(1000);
+});
+
+test("what has waited while the process stood still says nothing", () => {
+  const { delay } = delayOver(1, () => 60);
+  delay.came(2000, 53_000);
+  delay.advance(53_000);
+  delay.came(2000, 53_020);
+  expect(delay.ms).toBe(300);
+  for (let ms = 53_020; ms < 54_100; ms += 20) delay.advance(ms);
+  delay.came(400, 54_100);
+  expect(delay.ms).toBe(440);
 });
