@@ -2,8 +2,6 @@
 const MIN_SPEECH_MS = 700;
 /** Nobody loses the floor sooner than this. */
 const MIN_TURN_MS = 2500;
-/** Those who had the floor last may have it again soon. */
-const RECENT = 3;
 
 /** Somebody, and whether they speak. */
 export type Speaker = { readonly id: string; readonly speaking: boolean };
@@ -16,21 +14,17 @@ export class LiveFloor {
   #holder: string | undefined;
   #since = Number.NEGATIVE_INFINITY;
   /** Since when those who speak do so. */
-  readonly #speaking = new Map<string, number>();
-  #recent: string[] = [];
+  #speaking = new Map<string, number>();
 
   /** Who has the floor; undefined: nobody is there. */
   get holder(): string | undefined {
     return this.#holder;
   }
 
-  /** Who had it last, or may have it next: the holder first. */
-  get recent(): readonly string[] {
-    return this.#recent;
-  }
-
   /** Everybody who is there, in order. */
   update(now: number, everybody: readonly Speaker[]): void {
+    const before = this.#speaking;
+    this.#speaking = new Map();
     let longest: string | undefined;
     let holds = false;
     let holderSpeaks = false;
@@ -39,11 +33,8 @@ export class LiveFloor {
         holds = true;
         holderSpeaks = speaking;
       }
-      if (!speaking) {
-        this.#speaking.delete(id);
-        continue;
-      }
-      const since = this.#speaking.get(id) ?? now;
+      if (!speaking) continue;
+      const since = before.get(id) ?? now;
       this.#speaking.set(id, since);
       if (id === this.#holder || now - since < MIN_SPEECH_MS) continue;
       if (longest === undefined || since < (this.#speaking.get(longest) ?? now)) longest = id;
@@ -53,16 +44,9 @@ export class LiveFloor {
       this.#give(longest, now);
   }
 
-  /** Somebody left. */
-  forget(id: string): void {
-    this.#speaking.delete(id);
-    this.#recent = this.#recent.filter((r) => r !== id);
-  }
-
   #give(id: string | undefined, now: number): void {
     if (id === this.#holder) return;
     this.#holder = id;
     this.#since = now;
-    if (id !== undefined) this.#recent = [id, ...this.#recent.filter((r) => r !== id)].slice(0, RECENT);
   }
 }
