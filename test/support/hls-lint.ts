@@ -5,6 +5,8 @@
 
 /** A playlist as a player reads it. Durations in seconds. */
 export type ReadPlaylist = {
+  readonly version: number;
+  readonly event: boolean;
   readonly targetDuration: number;
   readonly partTarget: number | undefined;
   readonly mediaSequence: number;
@@ -31,6 +33,8 @@ export type ReadSegment = {
   /** Unix milliseconds. */
   readonly time: number;
   readonly parts: readonly ReadPart[];
+  /** It is not there, and the playlist says so. */
+  readonly gap: boolean;
 };
 
 /** A part as a playlist lists it. */
@@ -54,6 +58,7 @@ export function readPlaylist(text: string): ReadPlaylist {
     ...([undefined, false, 0, []] as [undefined, boolean, number, ReadPart[]]),
   ];
   let time = Number.NaN;
+  let gap = false;
   let discontinuities = discontinuitySequence;
   for (const line of lines) {
     const value = line.slice(line.indexOf(":") + 1);
@@ -67,16 +72,19 @@ export function readPlaylist(text: string): ReadPlaylist {
       parts.push({
         ...{ uri: a.URI ?? "", duration: Number(a.DURATION), independent: a.INDEPENDENT === "YES" },
       });
-    } else if (line.startsWith("#EXTINF:")) duration = Number(value.replace(",", ""));
+    } else if (line === "#EXT-X-GAP") gap = true;
+    else if (line.startsWith("#EXTINF:")) duration = Number(value.replace(",", ""));
     else if (line !== "" && !line.startsWith("#")) {
       const msn = mediaSequence + skipped + segments.length;
-      segments.push({ msn, uri: line, duration, map, discontinuity, discontinuities, time, parts });
-      [discontinuity, parts, time] = [false, [], Number.NaN];
+      segments.push({ msn, uri: line, duration, map, discontinuity, discontinuities, time, parts, gap });
+      [discontinuity, parts, time, gap] = [false, [], Number.NaN, false];
     }
   }
   const target = attributes(tag("PART-INF") ?? "")["PART-TARGET"];
   return {
     ...{ mediaSequence, discontinuitySequence, skipped, segments, openParts: parts },
+    version: Number(required("VERSION")),
+    event: tag("PLAYLIST-TYPE") === "EVENT",
     targetDuration: Number(required("TARGETDURATION")),
     partTarget: target === undefined ? undefined : Number(target),
     independent: lines.includes("#EXT-X-INDEPENDENT-SEGMENTS"),
@@ -100,7 +108,10 @@ const EPSILON = 0.00002;
 export class PlaylistLint {
   readonly problems: string[] = [];
   readonly #segments = new Map<number, ReadSegment>();
+  /** Parts as they were seen first, by the number of their segment. */
+  readonly #seen = new Map<number, readonly ReadPart[]>();
   #last: ReadPlaylist | undefined;
+  #dependent = false;
   playlists = 0;
 
   /** Every segment that was ever listed, in order. */
@@ -114,16 +125,62 @@ export class PlaylistLint {
   }
 
   push(text: string): ReadPlaylist {
-    const p = readPlaylist(text);
+    const p = this.#complete(readPlaylist(text));
     this.playlists++;
     this.#alone(p);
     if (this.#last) this.#after(this.#last, p);
-    for (const s of p.segments) this.#remember(s);
+    for (const s of p.segments) {
+      this.#remember(s);
+      if (s.parts.length > 0) this.#sameParts(s.msn, s.parts, true);
+    }
+    this.#sameParts(p.mediaSequence + p.skipped + p.segments.length, p.openParts, false);
     this.#last = p;
     return p;
   }
 
+  /** Checks a delta update, and puts in what its player knows: the map, and discontinuities, of what is left out. */
+  #complete(p: ReadPlaylist): ReadPlaylist {
+    if (p.skipped === 0) return p;
+    const first = p.mediaSequence + p.skipped;
+    const before = this.#segments.get(first - 1);
+    this.#say(p.version >= 9, `a delta update has version ${p.version}`);
+    this.#say(before !== undefined, `${first - 1} is left out, and was never seen`);
+    const behind = [...p.segments, ...p.openParts].reduce((sum, s) => sum + s.duration, 0);
+    const until = Number(p.control["CAN-SKIP-UNTIL"]);
+    this.#say(behind >= until - 0.001, `left out until ${behind} s before the end, of ${until}`);
+    const missing = (before?.discontinuities ?? 0) - p.discontinuitySequence;
+    return {
+      ...p,
+      segments: p.segments.map((s) => ({
+        ...s,
+        map: s.map ?? before?.map,
+        discontinuities: s.discontinuities + missing,
+      })),
+    };
+  }
+
+  #sameParts(msn: number, parts: readonly ReadPart[], whole: boolean): void {
+    const before = this.#seen.get(msn) ?? [];
+    const same = before.every((a, i) => {
+      const b = parts[i];
+      return b && a.uri === b.uri && a.duration === b.duration && a.independent === b.independent;
+    });
+    this.#say(same && (!whole || parts.length >= before.length), `parts of segment ${msn} changed`);
+    this.#seen.set(msn, parts);
+  }
+
   #alone(p: ReadPlaylist): void {
+    this.#say(p.version >= 8 || !p.segments.some((s) => s.gap), `gaps in version ${p.version}`);
+    this.#say(p.version >= 6 || !p.segments.some((s) => s.map), `maps in version ${p.version}`);
+    this.#say(!p.independent || !this.#dependent, "independence is claimed again");
+    this.#dependent ||= !p.independent;
+    let sum = Number.NaN;
+    for (const s of p.segments) {
+      if (s.discontinuity || Number.isNaN(sum)) sum = s.time;
+      // However long it goes on: durations may not drift away from the times.
+      this.#say(Math.abs(s.time - sum) < 100, `the time of ${s.uri} is ${s.time - sum} ms off the durations`);
+      sum += 1000 * s.duration;
+    }
     for (const s of p.segments) {
       this.#say(Math.round(s.duration) <= p.targetDuration, `${s.uri} lasts ${s.duration} s`);
       this.#say(!Number.isNaN(s.time), `${s.uri} has no time`);
@@ -146,6 +203,10 @@ export class PlaylistLint {
     this.#say(
       Number(control["PART-HOLD-BACK"]) >= 2 * partTarget,
       "PART-HOLD-BACK is below two part targets",
+    );
+    this.#say(
+      Number(control["HOLD-BACK"]) >= 3 * targetDuration,
+      "HOLD-BACK is below three target durations",
     );
     const skip = control["CAN-SKIP-UNTIL"];
     this.#say(skip === undefined || Number(skip) >= 6 * targetDuration, "CAN-SKIP-UNTIL is too short");
@@ -172,6 +233,28 @@ export class PlaylistLint {
     this.#say(!a.ended || b.ended, "it went on after its end");
     const end = (p: ReadPlaylist) => p.mediaSequence + p.skipped + p.segments.length;
     this.#say(end(b) >= end(a), "segments disappeared at the end");
+    this.#say(a.event === b.event, "the type changed");
+    if (b.mediaSequence === a.mediaSequence) return;
+    this.#say(!b.event, "an event lost its beginning");
+    const removed = Array.from({ length: b.mediaSequence - a.mediaSequence }, (_, i) =>
+      this.#segments.get(a.mediaSequence + i),
+    );
+    // What a slow reader never saw cannot be counted.
+    if (removed.every((s) => s !== undefined)) {
+      const discontinuities = removed.filter((s) => s.discontinuity).length;
+      this.#say(
+        b.discontinuitySequence - a.discontinuitySequence === discontinuities,
+        `the discontinuity sequence is ${b.discontinuitySequence} after ${a.discontinuitySequence}`,
+      );
+    }
+    if (b.ended || b.skipped > 0) return;
+    const left = b.segments.reduce((sum, s) => sum + s.duration, 0);
+    this.#say(left >= 3 * b.targetDuration - 0.001, `segments were removed, and ${left} s are left`);
+  }
+
+  /** A segment as it was fetched, against its parts as they were: octet for octet the same. */
+  whole(uri: string, segment: Uint8Array, parts: readonly Uint8Array[]): void {
+    this.#say(Buffer.concat(parts).equals(segment), `${uri} is not its parts`);
   }
 
   #remember(s: ReadSegment): void {

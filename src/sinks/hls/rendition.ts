@@ -58,6 +58,8 @@ const EVENT_KEPT = 20;
 const EVENT_OCTETS = 256 * 2 ** 20;
 /** What a playlist says of how far players stay behind, in part targets. */
 const HOLD_BACK = 3;
+/** Sums of durations are compared so exactly, seconds. */
+const ROUNDING = 1e-6;
 /** Largest segments are above the average. */
 const PEAK = 1.3;
 
@@ -80,6 +82,8 @@ export class HlsRendition {
   #ended = false;
   /** A segment began without a keyframe: independence is not claimed any more, lest playlists take it back twice. */
   #dependent = false;
+  /** Seconds of the longest playlist there was. */
+  #longest = 0;
   /** Index of the oldest segment of an event that is in memory, and the octets of those that are. */
   #oldest = 0;
   #kept = 0;
@@ -307,14 +311,18 @@ export class HlsRendition {
       this.#shortenEvent();
       return;
     }
-    while (this.#segments.length > window) {
+    const least = 3 * this.#o.targetDuration;
+    // RFC 8216 section 6.2.2: a live playlist lasts three target durations.
+    while (this.#segments.length > window && secondsOf(this.#segments.slice(1)) >= least) {
       const [first] = this.#segments.splice(0, 1);
       if (!first) return;
       this.#mediaSequence++;
       if (first.discontinuity) this.#discontinuitySequence++;
       this.#grace.push(first);
     }
-    while (this.#grace.length > window + 1) {
+    this.#longest = Math.max(this.#longest, secondsOf(this.#segments));
+    // The same: there for as long as the longest playlist that listed it.
+    while ((this.#grace[0]?.duration ?? 0) + this.#longest <= secondsOf(this.#grace.slice(1)) + ROUNDING) {
       const [gone] = this.#grace.splice(0, 1);
       if (!gone) return;
       for (const name of [gone.uri, ...gone.parts.map((p) => p.uri)]) this.#remove(name);
@@ -355,6 +363,10 @@ export class HlsRendition {
     this.#files.delete(name);
     this.#o.onGone(name);
   }
+}
+
+function secondsOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, s) => sum + s.duration, 0);
 }
 
 function lengthOf(chunks: readonly Uint8Array[]): number {

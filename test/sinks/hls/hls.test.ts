@@ -140,6 +140,13 @@ describe("a stream of segments", () => {
     expect(problems()).toEqual([]);
   });
 
+  test("keeps more segments than were asked for where those are too short for a playlist", () => {
+    const { feed, lints, problems } = streaming({ window: 3, segmentMs: 1500, keyframes: 45 });
+    feed(45 * 12);
+    expect(lints[0]?.last?.segments).toHaveLength(4);
+    expect(problems()).toEqual([]);
+  });
+
   test("ends with what there is, and says so", async () => {
     const { sink, feed, look, problems } = streaming({ partMs });
     feed(60 + 20);
@@ -267,6 +274,27 @@ describe("low latency", () => {
     expect(delta.skipped).toBe(9);
     expect(delta.segments).toEqual(whole.segments.slice(9).map((s) => ({ ...s, map: undefined })));
     expect(readPlaylist(sink.playlist("r0", { skip: true }) ?? "").mediaSequence).toBe(whole.mediaSequence);
+  });
+
+  test("a player that asks for delta updates alone is told the same, discontinuities and all", () => {
+    const { sink, feed, lints, problems } = streaming({ partMs, window: 12 });
+    const player = new PlaylistLint();
+    for (let i = 0; i < 30; i++) {
+      feed(30);
+      if (i === 9 || i === 21) {
+        sink.interruption();
+        sink.format(format());
+      }
+      const text = sink.playlist("r0", { skip: i > 0 });
+      if (text !== undefined) player.push(text);
+    }
+    expect(player.last?.skipped).toBeGreaterThan(0);
+    expect(player.problems).toEqual([]);
+    expect(problems()).toEqual([]);
+    const plain = ({ msn, uri, map, discontinuities }: (typeof player.segments)[number]) => ({
+      ...{ msn, uri, map, discontinuities },
+    });
+    expect(player.segments.map(plain)).toEqual(lints[0]?.segments.map(plain));
   });
 
   test("whoever waits is told of every part", () => {
