@@ -88,6 +88,14 @@ test.each(["fmp4", "ts"] as const)(
   },
 );
 
+test("parts that end while a picture is shown make segments that decode whole", async () => {
+  // Neither two nor three pictures of 33 ms are as long as a part may be, and has to be.
+  const { sink, directory, feed } = written("parts", { event: true, partMs: 80 });
+  feed(3);
+  await sink.close();
+  expect(await decoded(join(directory, "index.m3u8"))).toEqual({ complaints: [], pictures: 270 });
+});
+
 test("a live stream keeps a window of segments on disk, and a short while those before", async () => {
   const { sink, directory, feed } = written("live");
   feed(6);
