@@ -6,13 +6,8 @@ import { titleStyle } from "../compositor/style.ts";
 import type { Attendee } from "./attendee.ts";
 import { LiveFloor } from "./live-floor.ts";
 import type { SlateText } from "./slate.ts";
+import type { Show } from "./stage.ts";
 import type { VideoFeed } from "./video-feed.ts";
-
-/** What is to be seen: everyone, who speaks, or somebody. */
-export type Show =
-  | { readonly kind: "grid" }
-  | { readonly kind: "speaker" }
-  | { readonly kind: "participant"; readonly name: string };
 
 /** A tile of the stage. */
 export type LiveTile = SeatTile<Person, VideoFeed>;

@@ -9,12 +9,16 @@ import { Attendee, type AttendeeTrack } from "./attendee.ts";
 import type { StartDecoder } from "./decoder-slot.ts";
 import { type Draw, LiveLettering } from "./live-lettering.ts";
 import { PlayoutDelay } from "./playout-delay.ts";
-import { Director, type LiveTile, type Show } from "./scene.ts";
+import { Director, type LiveTile } from "./scene.ts";
 import { paintSlate } from "./slate.ts";
 import { type FeedContext, SoundFeed } from "./sound-feed.ts";
 import { VideoFeed } from "./video-feed.ts";
 
-export type { Show } from "./scene.ts";
+/** What is to be seen: everyone, who speaks, or somebody. */
+export type Show =
+  | { readonly kind: "grid" }
+  | { readonly kind: "speaker" }
+  | { readonly kind: "participant"; readonly name: string };
 
 /** How a stage is doing. */
 export type StageStatus = {

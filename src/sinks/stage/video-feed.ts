@@ -9,6 +9,8 @@ import type { FeedContext } from "./sound-feed.ts";
 
 /** Keyframes are asked for no more often. */
 const ASK_MS = 1000;
+/** A camera is off when it has sent nothing for so long. */
+const QUIET_MS = 5000;
 /** A size has to be wanted for so long: people come in groups. */
 const SETTLE_MS = 400;
 /** What is not wanted is decoded for a little longer. */
@@ -122,7 +124,8 @@ export class VideoFeed {
       return;
     }
     if (!this.#slot.running) this.#needsKeyframe = true;
-    if (!this.#slot.free) return;
+    // Of a camera that sends nothing there is nothing to be had.
+    if (!this.#slot.free || now - this.#frameAt > QUIET_MS) return;
     const resize = now - this.#wantedAt > SETTLE_MS && this.#framing && !sameSize(this.#framing, size);
     if ((!this.#needsKeyframe && !resize) || now - this.#askedAt < ASK_MS) return;
     this.#askedAt = now;

@@ -80,14 +80,19 @@ class Theatre {
     this.stage.peer("leave", { id: name, name, recorder: false });
   }
 
-  /** Sends 30 pictures a second, every tenth a keyframe, for so long. */
+  /** Sends 30 pictures a second for so long. */
   film(name: string, ms: number, bright: (n: number) => number, o: Sending = {}): void {
     for (let n = 0; n * 33 < ms; n++)
       this.clock.after(n * 33 + (o.lateMs ?? 0), (now) =>
         this.stage.frame(
           `${name}/${o.source ?? "camera"}`,
           {
-            ...{ codec: "vp8", data: Uint8Array.of(0, bright(n)), keyframe: n % 10 === 0, rtpTime: 0 },
+            ...{
+              codec: "vp8",
+              data: Uint8Array.of(0, bright(n)),
+              keyframe: n % (o.every ?? 10) === 0,
+              rtpTime: 0,
+            },
             ...{ lostBefore: 0, width: 64, height: 36 },
           },
           millis(now + this.#lost - (o.lateMs ?? 0)),
@@ -143,6 +148,8 @@ class Theatre {
 
 type Sending = {
   readonly lateMs?: number;
+  /** From one keyframe to the next, frames. */
+  readonly every?: number;
   readonly level?: number;
   readonly source?: "camera" | "screen";
 };
@@ -215,7 +222,7 @@ describe("a stage", () => {
   test("replaces a decoder that died, at a keyframe that it asks for", () => {
     theatre = new Theatre();
     theatre.join("ada", "camera");
-    theatre.film("ada", 4000, (n) => (n < 35 ? 220 : 210));
+    theatre.film("ada", 4000, (n) => (n < 35 ? 220 : 210), { every: 60 });
     theatre.clock.run(1200);
     theatre.running[0]?.die();
     theatre.clock.run(2800);
