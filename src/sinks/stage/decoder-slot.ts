@@ -25,8 +25,8 @@ const HANG_MS = 3000;
 const MOST_UNANSWERED = 4;
 /** What it has, it gives out in this time. */
 const ENDING_MS = 3000;
-/** Until then it may still be starting. */
-const FRESH_MS = 1500;
+/** So long after its first picture it may still be behind, for it had to be started. */
+const FRESH_MS = 1000;
 /** A decoder that lives for so long is well. */
 const HEALTHY_MS = 5000;
 
@@ -72,6 +72,7 @@ export class DecoderSlot {
   /** Starts a decoder in the place of the one that runs, which gives out what it has. */
   start(o: SlotDecoding): void {
     const startedAt = this.#now();
+    let firstAt: number | undefined;
     const old = this.#decoder;
     if (old) {
       this.#ending.set(old, startedAt);
@@ -87,7 +88,8 @@ export class DecoderSlot {
         const now = this.#now();
         if (this.#decoder === decoder) this.#moved(now);
         else if (!this.#ending.has(decoder)) return;
-        o.onOutput(timeMs, data, now - startedAt < FRESH_MS);
+        firstAt ??= now;
+        o.onOutput(timeMs, data, now - firstAt < FRESH_MS);
       },
       onEnd: (failure) => {
         this.#ending.delete(decoder);

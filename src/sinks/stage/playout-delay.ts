@@ -2,6 +2,12 @@
 const MAX_MS = 1000;
 /** What comes is needed a little before it is due. */
 const MARGIN_MS = 20;
+/** Late for so long, it is going to stay late. */
+const LASTING_MS = 400;
+/** Late again within so long, it is going to be late again. */
+const AGAIN_MS = 15_000;
+/** What comes late in a row comes no further apart. */
+const APART_MS = 300;
 /** One step covers a little more than what made it necessary: each is a hole in the sound. */
 const STEP_MS = 20;
 /** How fast it comes back, milliseconds a second: nobody hears that. */
@@ -15,7 +21,8 @@ const DEAF_MS = 1000;
 
 /**
  * How much later than it happened somebody is seen and heard: as much as their media takes to come. It grows at once
- * when something comes late, and goes slowly back. One for picture and sound, which therefore stay together.
+ * when things keep coming late, and goes slowly back. What was late once is lost already, and waiting for it would be a
+ * second hole. One for picture and sound, which therefore stay together.
  */
 export class PlayoutDelay {
   readonly #baseMs: number;
@@ -24,6 +31,10 @@ export class PlayoutDelay {
   #peakBefore = 0;
   #windowFrom: number | undefined;
   #at: number | undefined;
+  /** When something last was late, and since when it is so in a row. */
+  #lateAt = Number.NEGATIVE_INFINITY;
+  #lateFrom = Number.NEGATIVE_INFINITY;
+  #again = false;
   #deafUntil = Number.NEGATIVE_INFINITY;
 
   /** `baseMs`: it is never below this. */
@@ -42,7 +53,14 @@ export class PlayoutDelay {
     if (now < this.#deafUntil || now - (this.#at ?? now) > STALL_MS) return;
     const needed = afterMs + MARGIN_MS;
     if (needed > this.#peak) this.#peak = needed;
-    if (needed > this.#ms) this.#ms = Math.min(Math.max(MAX_MS, this.#baseMs), needed + STEP_MS);
+    if (needed <= this.#ms) return;
+    if (now - this.#lateAt > APART_MS) {
+      this.#again = now - this.#lateAt < AGAIN_MS;
+      this.#lateFrom = now;
+    }
+    this.#lateAt = now;
+    if (this.#again || now - this.#lateFrom >= LASTING_MS)
+      this.#ms = Math.min(Math.max(MAX_MS, this.#baseMs), needed + STEP_MS);
   }
 
   /** Time goes by. */

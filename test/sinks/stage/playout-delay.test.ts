@@ -22,18 +22,33 @@ test("what comes in time changes nothing", () => {
   expect([least, most]).toEqual([300, 300]);
 });
 
-test("what comes late moves everything at once, in one step", () => {
+test("what keeps coming late moves everything at once, in one step", () => {
   const delay = new PlayoutDelay(300);
-  delay.came(500, 0);
+  for (let ms = 0; ms < 400; ms += 20) delay.came(500, ms);
+  expect(delay.ms).toBe(300);
+  delay.came(500, 400);
   expect(delay.ms).toBe(540);
-  delay.came(515, 20);
+  delay.came(515, 420);
   expect(delay.ms).toBe(540);
+});
+
+test("what comes late once moves nothing, again it does", () => {
+  const delay = new PlayoutDelay(300);
+  for (const [ms, after, expected] of [
+    [0, 700, 300],
+    [20, 680, 300],
+    [16_000, 600, 300],
+    [20_000, 500, 540],
+  ] as const) {
+    delay.came(after, ms);
+    expect(delay.ms).toBe(expected);
+  }
 });
 
 test("it goes back slowly after a while, and not below where it began", () => {
   const once = (s: number) => (s < 1 ? 600 : 60);
   expect(delayOver(9, once).delay.ms).toBeGreaterThanOrEqual(620);
-  const later = delayOver(40, once).delay.ms;
+  const later = delayOver(30, once).delay.ms;
   expect(later).toBeGreaterThan(400);
   expect(later).toBeLessThan(600);
   expect(delayOver(90, once).delay.ms).toBe(300);
@@ -56,5 +71,9 @@ test("what has waited while the process stood still says nothing", () => {
   expect(delay.ms).toBe(300);
   for (let ms = 53_020; ms < 54_100; ms += 20) delay.advance(ms);
   delay.came(400, 54_100);
+  for (let ms = 54_100; ms <= 54_500; ms += 20) {
+    delay.advance(ms);
+    delay.came(400, ms);
+  }
   expect(delay.ms).toBe(440);
 });

@@ -79,15 +79,18 @@ describe("somebody's sound", () => {
     expect(feed.speaking(clock.now)).toBe(true);
   });
 
-  test("sound that comes too late moves everything back, and is counted", () => {
+  test("sound that comes too late again moves everything back, and is counted", () => {
     const { feed, clock, delay, hear, decoders } = feeding();
     feed.frame(packet(), 10_000, undefined);
     decoders[0]?.give(10_000, piece(1));
+    clock.now = 11_500;
+    hear(11_200);
+    decoders[0]?.give(11_100, piece(1));
     clock.now = 12_000;
     hear(11_700);
     decoders[0]?.give(11_600, piece(1));
     expect(delay.ms).toBe(440);
-    expect(feed.counters.lateMs).toBe(20);
+    expect(feed.counters.lateMs).toBe(40);
     decoders[0]?.give(11_720, piece(7));
     expect(new Set(hear(11_720))).toContain(7);
   });
