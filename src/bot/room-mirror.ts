@@ -1,11 +1,12 @@
 import type { Peer, RemoteTrack } from "../core/room.ts";
+import type { Millis } from "../core/time.ts";
 import type { RelayedFrame, RelayMessage } from "./job.ts";
 
 /** Whoever wants to know what is in a room. */
 export type RoomWatcher = {
   readonly peer: (op: "join" | "leave", peer: Peer) => void;
   readonly track: (op: "add" | "remove", track: RemoteTrack) => void;
-  readonly frame: (track: RemoteTrack, frame: RelayedFrame, atMs: number) => void;
+  readonly frame: (track: RemoteTrack, frame: RelayedFrame, atMs: Millis) => void;
 };
 
 /**
@@ -26,6 +27,11 @@ export class RoomMirror {
   /** Everyone in the room but recorders. */
   get participants(): Peer[] {
     return [...this.#peers.values()].filter((p) => !p.recorder);
+  }
+
+  /** Name of somebody in the room. */
+  nameOf(peerId: string): string | undefined {
+    return this.#peers.get(peerId)?.name;
   }
 
   /** What the running process tells. */

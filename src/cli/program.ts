@@ -6,6 +6,7 @@ import { recordCommand } from "./commands/record.ts";
 import { renderCommand } from "./commands/render.ts";
 import { repairCommand } from "./commands/repair.ts";
 import { replayCommand } from "./commands/replay.ts";
+import { restreamCommand } from "./commands/restream.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { applyConfigFile } from "./config.ts";
@@ -40,7 +41,9 @@ export async function runCli(args: readonly string[], out: Output): Promise<Exit
 
 function buildProgram(context: CommandContext): Command {
   const program = new Command("roomtap")
-    .description("A headless WebRTC peer: records, publishes and serves the rooms people already use.")
+    .description(
+      "A headless WebRTC peer: records, restreams, publishes and serves the rooms people already use.",
+    )
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "show this help")
     .showSuggestionAfterError(true)
@@ -53,12 +56,14 @@ Examples:
   roomtap serve                                  a room for browsers at http://127.0.0.1:8080
   roomtap record ws://127.0.0.1:8080/standup     record everyone until Ctrl-C
   roomtap publish ws://127.0.0.1:8080/standup    send the test clip into the room
+  roomtap restream ws://127.0.0.1:8080/standup --serve 8888     a live stream of it at http://127.0.0.1:8888
 
 Each command has its own help: roomtap record --help`,
     );
   const commands = [
     serveCommand(context),
     recordCommand(context),
+    restreamCommand(context),
     replayCommand(context),
     renderCommand(context),
     repairCommand(context),

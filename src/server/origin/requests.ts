@@ -25,6 +25,8 @@ const PLAYLIST = "application/vnd.apple.mpegurl";
 const TEXT = "text/plain; charset=utf-8";
 /** How long segments may be kept by others; their names do not come again. */
 const MEDIA_AGE_S = 3600;
+/** Segments that players without parts begin with. */
+const CLASSIC_SEGMENTS = 4;
 /** A stream whose newest media is older than so many target durations stands still. */
 const STALE_TARGETS = 3;
 /** Playlists are waited for so many target durations (rfc8216bis section 6.2.5.2). */
@@ -133,10 +135,16 @@ export class OriginRequests {
     return file ? this.#media(file, req.headers.range) : say(404, "not found");
   }
 
-  /** The first segment takes a moment: players that come before it wait for it. */
+  /**
+   * The first segments take a moment: players that come before them wait. Without parts they stay three segments behind,
+   * and one that began with fewer would stand still again and again.
+   */
   async #multivariant(gone: AbortSignal): Promise<Answer> {
     const { source } = this.#o;
-    const there = await this.#wait(() => source.multivariant() !== undefined, gone);
+    const enough = source.partTarget === undefined ? CLASSIC_SEGMENTS : 1;
+    const made = () => Math.min(...source.renditions.map((r) => source.edge(r)?.nextMsn ?? 0));
+    const ready = () => source.multivariant() !== undefined && (source.ended || made() >= enough);
+    const there = await this.#wait(ready, gone);
     if (there === undefined) return busy();
     const text = source.multivariant();
     return text === undefined ? notYet() : found(PLAYLIST, [Buffer.from(text)], "no-cache");

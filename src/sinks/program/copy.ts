@@ -66,7 +66,7 @@ export class CopiedVideo implements ProgramSink {
     this.#o = o;
   }
 
-  /** Pictures are copied now: the encoder's are not needed. */
+  /** Pictures are copied now: the encoder's are left out. */
   get copying(): boolean {
     return this.#copying;
   }

@@ -1,5 +1,6 @@
 import type { TextLine } from "../../ffmpeg/draw-text.ts";
 import { titleText } from "../compositor/lettering.ts";
+import { even } from "../compositor/layout.ts";
 import { plainName } from "../compositor/names.ts";
 import { type Look, type Person, Seating, type SeatTile, sameTiles } from "../compositor/seating.ts";
 import { titleStyle } from "../compositor/style.ts";
@@ -48,11 +49,20 @@ export class Director {
     return this.#given === undefined ? undefined : titleText(this.#given, this.#width, this.#height);
   }
 
+  /** How large somebody has to be decoded, at least, to be seen well when their picture becomes large. */
+  sizeOf(tile: LiveTile): { readonly width: number; readonly height: number } {
+    const [main] = this.#tiles;
+    const soon = main && this.#show.kind === "speaker" && this.#floor.recent.includes(tile.member.id);
+    if (!soon || tile.what === "screen" || tile.width >= main.width / 2) return tile;
+    return { width: even(main.width / 2), height: even(main.height / 2) };
+  }
+
   /** The tiles of now; the same array while the same is to be seen. None: nobody is there. */
   tiles(attendees: Iterable<Attendee>, nowMs: number): readonly LiveTile[] {
     const all = [...attendees];
     const { name } = this.#show.kind === "participant" ? this.#show : { name: undefined };
-    const shown = name === undefined ? all : all.filter((a) => sameName(a.person.name, name)).slice(0, 1);
+    // After a reconnect there may be two: the one who came last is there.
+    const shown = name === undefined ? all : all.filter((a) => sameName(a.person.name, name)).slice(-1);
     this.#anybody ||= shown.length > 0;
     const looks = shown.map((a) => this.#look(a, nowMs));
     const screens = shown

@@ -27,6 +27,10 @@ const STREAM = "/index.m3u8";
 const RETRY_MS = 2000;
 /** More than this behind where playing at the edge would be: the button brings one back there. */
 const AWAY_S = 3;
+/** Nearer than this to where it shall be is near enough, seconds. */
+const NEAR_S = 0.15;
+/** After standing still it does not hurry for so long. */
+const CALM_MS = 3000;
 
 const element = <T extends HTMLElement>(id: string): T => {
   const found = document.getElementById(id);
@@ -48,6 +52,7 @@ const quality = element<HTMLSelectElement>("quality");
 let player: HlsPlayer | undefined;
 let state: State = "loading";
 let stalls = 0;
+let stalledAt = 0;
 let wanted = true;
 
 const sentences: Record<Exclude<State, "playing">, readonly [string, string]> = {
@@ -105,7 +110,20 @@ function edge(): number | undefined {
   return seekable.length > 0 ? seekable.end(seekable.length - 1) - 1 : undefined;
 }
 
+/**
+ * A start on a busy machine ends up further behind than need be: a little faster, unheard, until it is where it shall be.
+ * (hls.js does the same, but wants a second in the buffer first, which a low-latency stream never has.)
+ */
+function catchUp(): void {
+  const { latency = 0, targetLatency } = player ?? {};
+  const behind = targetLatency ? latency - targetLatency : 0;
+  const calm = performance.now() - stalledAt > CALM_MS;
+  const hurry = state === "playing" && calm && behind > NEAR_S;
+  video.playbackRate = hurry ? Math.min(1.1, 1 + behind / 10) : 1;
+}
+
 function refresh(): void {
+  if (player?.lowLatencyMode) catchUp();
   const at = window.roomtap.latencyMs;
   latency.textContent = at === undefined || state !== "playing" ? "" : `${(at / 1000).toFixed(1)} s behind`;
   const target = edge();
@@ -122,7 +140,10 @@ function withMediaSource(): void {
     // The page's policy has no place for scripts made on the fly.
     enableWorker: false,
     backBufferLength: 30,
-    maxLiveSyncPlaybackRate: 1.1,
+    // After each stall it stays further behind; by default a whole second.
+    liveSyncOnStallIncrease: 0.25,
+    // Without parts: segments come when they are whole, and a little later.
+    liveSyncDurationCount: 3.5,
     manifestLoadPolicy: patient(20),
     playlistLoadPolicy: patient(20),
     fragLoadPolicy: patient(8),
@@ -176,7 +197,10 @@ function withOwnPlayer(): void {
 video.addEventListener("playing", () => show("playing"));
 video.addEventListener("ended", () => show("ended"));
 video.addEventListener("waiting", () => {
-  if (state === "playing" && !video.seeking) stalls++;
+  if (state === "playing" && !video.seeking) {
+    stalls++;
+    stalledAt = performance.now();
+  }
   if (state === "playing") show("waiting");
 });
 video.addEventListener("timeupdate", () => {

@@ -1,0 +1,98 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { findChromium, launchChromium } from "../support/chromium.ts";
+import { type ServedRooms, serveRooms } from "../support/meeting.ts";
+import { describeWith } from "../support/requires.ts";
+import { Streaming } from "../support/streaming.ts";
+import { clockPage, type Sighting, sightings, watchClock } from "../support/wall-clock.ts";
+
+/** How long players are watched. */
+const WATCHED_MS = 60_000;
+
+describeWith("a room restreamed to players in Chromium", [findChromium()], () => {
+  let browser: Browser;
+  let rooms: ServedRooms;
+  let stream: Streaming | undefined;
+
+  beforeAll(async () => {
+    [browser, rooms] = await Promise.all([launchChromium(), serveRooms()]);
+  });
+
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+    await stream?.end();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await rooms?.close();
+  });
+
+  /** A room in which somebody shows the clock, restreamed; and a page that plays it. */
+  async function play(room: string, args: readonly string[], query: string): Promise<Page> {
+    await clockPage(browser, `${rooms.url}r/${room}?name=Ann&autojoin=1`);
+    const view = ["--serve", "0", "--participant", "Ann", "--size", "640x360"];
+    stream = new Streaming(rooms.room(room), [...view, ...args]);
+    const page = await (await browser.newContext()).newPage();
+    await page.goto(`${await stream.url()}${query}`);
+    await page.locator("[data-state=playing]").waitFor({ timeout: 40_000 });
+    return page;
+  }
+
+  async function watched(page: Page, forMs: number) {
+    // What the player does to find its place is a part of the start.
+    await page.waitForTimeout(5000);
+    await watchClock(page);
+    const state = async () =>
+      (await page.evaluate(
+        "({ time: roomtap.currentTime, stalls: roomtap.stalls, behind: roomtap.latencyMs })",
+      )) as {
+        time: number;
+        stalls: number;
+        behind: number;
+      };
+    const before = await state();
+    await page.waitForTimeout(forMs);
+    const after = await state();
+    const seen = await sightings(page);
+    const latencies = seen.map((s) => s.latency).sort((a, b) => a - b);
+    const at = (share: number) => latencies[Math.floor(share * latencies.length)] ?? Number.NaN;
+    return {
+      pictures: seen.length,
+      p50: at(0.5),
+      p95: at(0.95),
+      longestMs: longestBreak(seen),
+      playedMs: Math.round(1000 * (after.time - before.time)),
+      stalls: after.stalls - before.stalls,
+      saysBehind: Math.round(after.behind),
+    };
+  }
+
+  it("plays for a minute, two seconds behind at most, and never stands still", async () => {
+    const page = await play("low-latency", ["--segment", "1s"], "");
+    const figures = await watched(page, WATCHED_MS);
+    console.log("low latency", JSON.stringify(figures));
+    expect(figures.p95).toBeLessThanOrEqual(2000);
+    expect(figures.stalls).toBe(0);
+    expect(Math.abs(figures.playedMs - WATCHED_MS)).toBeLessThan(2000);
+    // Reading pictures back is slow on a machine without a graphics card: not every one is seen.
+    expect(figures.pictures).toBeGreaterThan((8 * WATCHED_MS) / 1000);
+    // What the page says of itself is what is to be seen.
+    expect(Math.abs(figures.saysBehind - figures.p50)).toBeLessThan(500);
+    expect(stream?.status?.encoder).toMatchObject({ starts: 1, dropped: expect.any(Number) });
+  });
+
+  it("plays without low latency, three segments of a second behind", async () => {
+    const page = await play("classic", ["--segment", "1s", "--no-low-latency"], "");
+    const figures = await watched(page, 30_000);
+    console.log("classic", JSON.stringify(figures));
+    expect(figures.p95).toBeLessThanOrEqual(5500);
+    expect(figures.stalls).toBe(0);
+    expect(figures.pictures).toBeGreaterThan(8 * 30);
+  });
+});
+
+/** Longest time without a new picture, milliseconds. */
+function longestBreak(seen: readonly Sighting[]): number {
+  return seen.reduce((most, s, i) => Math.max(most, s.at - (seen[i - 1]?.at ?? s.at)), 0);
+}

@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { findChromium, launchChromium } from "../support/chromium.ts";
+import { runCli } from "../support/cli.ts";
+import { type ServedRooms, serveRooms } from "../support/meeting.ts";
+import { describeWith } from "../support/requires.ts";
+import { streamDrama } from "../support/stream-drama.ts";
+
+describeWith("a room with people who come and go, restreamed", [findChromium()], () => {
+  let browser: Browser;
+  let rooms: ServedRooms;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "roomtap-restream-"));
+    [browser, rooms] = await Promise.all([launchChromium(), serveRooms()]);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await rooms?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("is one stream without a flaw, encoded by one process, whatever happens in the room", async () => {
+    const { statuses, ...report } = await streamDrama({ rooms, browser, folder, totalMs: 60_000 });
+    console.log("drama", JSON.stringify(report));
+    expect(report.problems).toEqual([]);
+    expect(report).toMatchObject({ starts: 1, discontinuities: 0, lastPlaylistEnded: true, exit: 0 });
+    expect(report.encoders).toHaveLength(1);
+    expect(report.participants).toBe(3);
+    expect(report.segments).toBeGreaterThanOrEqual(26);
+    expect(report.looks).toBeGreaterThan(300);
+    expect(statuses.at(-1)?.outputs).toMatchObject([{ name: "hls", state: "running", dropped: 0 }]);
+  });
+
+  it("says before it joins that there is nowhere to stream to, and what is wrong with addresses", async () => {
+    const room = rooms.room("nobody");
+    const cases: [string[], RegExp][] = [
+      [[], /nowhere to stream to/],
+      [["--event", "--serve", "0"], /needs a directory/],
+      [["--copy", "--serve", "0"], /of one participant/],
+      [["--serve", "0", "--host", "0.0.0.0"], /lets anybody on the network in/],
+      [["--rtmp", "http://127.0.0.1/x"], /rtmp/i],
+      [["--serve", "0", "--part", "50ms"], /200ms to 500ms/],
+      [["--serve", "0", "--renditions", "720q"], /renditions/],
+      [["--hls", "/proc/x"], /\/proc\/x/],
+    ];
+    for (const [args, complaint] of cases) {
+      const run = await runCli(["restream", room, ...args]);
+      expect([run.code === 2 || run.code === 5, run.stderr]).toEqual([
+        true,
+        expect.stringMatching(complaint),
+      ]);
+      expect(run.stderr.trim().split("\n").length).toBeLessThanOrEqual(2);
+    }
+  });
+});
