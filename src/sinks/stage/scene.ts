@@ -1,6 +1,6 @@
 import type { TextLine } from "../../ffmpeg/draw-text.ts";
-import { titleText } from "../compositor/lettering.ts";
 import { even } from "../compositor/layout.ts";
+import { titleText } from "../compositor/lettering.ts";
 import { plainName } from "../compositor/names.ts";
 import { type Look, type Person, Seating, type SeatTile, sameTiles } from "../compositor/seating.ts";
 import { titleStyle } from "../compositor/style.ts";

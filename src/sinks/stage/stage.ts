@@ -280,8 +280,9 @@ export class Stage {
       const { feed, source } = track;
       // A screen gets its place when there is something to be seen on it.
       const soon = source === "screen" && feed.frameAt === Number.NEGATIVE_INFINITY;
-      const tile = seen.get(feed) ?? (soon ? this.#painter.canvas : undefined);
-      feed.want(tile && { width: tile.width, height: tile.height });
+      const tile = seen.get(feed);
+      const size = tile ? this.#director.sizeOf(tile) : soon ? this.#painter.canvas : undefined;
+      feed.want(size && { width: size.width, height: size.height });
     }
   }
 
