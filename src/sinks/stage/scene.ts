@@ -15,6 +15,8 @@ export type LiveTile = SeatTile<Person, VideoFeed>;
 
 /** People that are shown one by one. */
 const MOST = 9;
+/** So many of those who spoke last are likely to speak next. */
+const RECENT = 3;
 /** Screens that are shown at a time. */
 const MAX_SCREENS = 2;
 
@@ -28,6 +30,8 @@ export class Director {
   readonly #floor = new LiveFloor();
   #tiles: readonly LiveTile[] = [];
   #anybody = false;
+  /** Who had the floor last, the holder first. */
+  #recent: readonly string[] = [];
 
   constructor(o: {
     readonly show: Show;
@@ -52,7 +56,7 @@ export class Director {
   /** How large somebody has to be decoded, at least, to be seen well when their picture becomes large. */
   sizeOf(tile: LiveTile): { readonly width: number; readonly height: number } {
     const [main] = this.#tiles;
-    const soon = main && this.#show.kind === "speaker" && this.#floor.recent.includes(tile.member.id);
+    const soon = main && this.#show.kind === "speaker" && this.#recent.includes(tile.member.id);
     if (!soon || tile.what === "screen" || tile.width >= main.width / 2) return tile;
     return { width: even(main.width / 2), height: even(main.height / 2) };
   }
@@ -76,7 +80,10 @@ export class Director {
       nowMs,
       shown.map(({ person: { id }, speaking }) => ({ id, speaking })),
     );
-    const tiles = this.#seating.tiles(looks, screens, this.#floor.holder);
+    const { holder } = this.#floor;
+    if (holder !== undefined && holder !== this.#recent[0])
+      this.#recent = [holder, ...this.#recent.filter((id) => id !== holder)].slice(0, RECENT);
+    const tiles = this.#seating.tiles(looks, screens, holder);
     if (!sameTiles(this.#tiles, tiles)) this.#tiles = tiles;
     return this.#tiles;
   }
