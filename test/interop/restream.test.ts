@@ -3,11 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
+import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { findChromium, launchChromium } from "../support/chromium.ts";
-import { runCli } from "../support/cli.ts";
+import { runCli, startCli } from "../support/cli.ts";
 import { type ServedRooms, serveRooms } from "../support/meeting.ts";
 import { describeWith } from "../support/requires.ts";
 import { streamDrama } from "../support/stream-drama.ts";
+import { Streaming } from "../support/streaming.ts";
 
 describeWith("a room with people who come and go, restreamed", [findChromium()], () => {
   let browser: Browser;
@@ -35,6 +38,35 @@ describeWith("a room with people who come and go, restreamed", [findChromium()],
     expect(report.segments).toBeGreaterThanOrEqual(26);
     expect(report.looks).toBeGreaterThan(300);
     expect(statuses.at(-1)?.outputs).toMatchObject([{ name: "hls", state: "running", dropped: 0 }]);
+  });
+
+  it("keeps sound and picture together, whether pictures are encoded or copied", async () => {
+    const room = rooms.room("clip");
+    const publisher = startCli(["publish", room, "--name", "Ann", "--video", "h264"]);
+    try {
+      await publisher.seen(/publishing/, 60_000);
+      const file = (name: string) => join(folder, `${name}.mp4`);
+      const view = ["--participant", "Ann", "--size", "640x360", "--segment", "1s", "--duration", "14s"];
+      const streams = {
+        encoded: new Streaming(room, [...view, "--file", file("encoded")]),
+        copied: new Streaming(room, [...view, "--copy", "--file", file("copied")]),
+      };
+      const ffmpeg = await locateFfmpeg();
+      for (const [name, stream] of Object.entries(streams)) {
+        expect((await stream.run.done).code).toBe(0);
+        // Another picture begins another file.
+        const v = await verifyRecording(file(name === "copied" ? "copied-2" : name), { ffmpeg });
+        const { numbers, ...figures } = v;
+        console.log(name, JSON.stringify({ ...figures, notices: stream.notices }));
+        expect(v.decodeErrors).toBe(0);
+        expect(v.offset.p95).toBeLessThanOrEqual(40);
+        expect(numbers.filter((n) => n !== undefined).length).toBeGreaterThan(200);
+      }
+      expect(streams.copied.notices).toContain("pictures are copied: the pictures are H.264 already");
+    } finally {
+      publisher.kill("SIGINT");
+      await publisher.done;
+    }
   });
 
   it("says before it joins that there is nowhere to stream to, and what is wrong with addresses", async () => {
