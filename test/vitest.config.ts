@@ -1,6 +1,20 @@
 import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
+/** Interop tests that only make and read files: nothing in them has to happen in time, so they run side by side. */
+const files = [
+  ...["audio-codecs", "codecs-ffmpeg", "conversion", "ground-truth", "h26x-ffmpeg", "hls-directory"],
+  ...[
+    "network-profiles",
+    "ogg",
+    "ogg-conversion",
+    "render-media",
+    "repair-conversion",
+    "stream-containers",
+    "verify",
+  ],
+].map((name) => `test/interop/${name}.test.ts`);
+
 const common = { root: ".", testTimeout: 10_000, hookTimeout: 30_000 };
 
 export default defineConfig({
@@ -25,13 +39,25 @@ export default defineConfig({
       {
         test: {
           ...common,
+          name: "files",
+          include: files,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
           name: "interop",
           include: ["test/interop/**/*.test.ts"],
+          exclude: files,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -43,7 +69,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

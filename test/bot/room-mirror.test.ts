@@ -9,7 +9,11 @@ const camera = (peer: Peer, id = `${peer.id}-camera`): RemoteTrack => ({
   ...{ id, peerId: peer.id, kind: "video", source: "camera", linkId: "link-1", mid: "0" },
 });
 const frame = {
-  ...{ codec: "vp8", data: Uint8Array.of(1), keyframe: true, rtpTime: 0, lostBefore: 0 },
+  codec: "vp8",
+  data: Uint8Array.of(1),
+  keyframe: true,
+  rtpTime: 0,
+  lostBefore: 0,
 } as const;
 
 function mirrored() {
