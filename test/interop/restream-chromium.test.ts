@@ -74,6 +74,8 @@ describeWith("a room restreamed to players in Chromium", [findChromium()], () =>
     const pages = await Promise.all([player(""), player("?latency=normal")]);
     const [low, classic] = await Promise.all(pages.map((page) => watched(page, WATCHED_MS)));
     console.log("low latency", JSON.stringify(low), "classic", JSON.stringify(classic));
+    const { encoder, stage } = stream.status ?? {};
+    console.log("stream", JSON.stringify({ encoder, stage }));
     expect(low?.p95).toBeLessThanOrEqual(2000);
     expect(classic?.p95).toBeLessThanOrEqual(5500);
     expect(classic?.p50).toBeGreaterThan((low?.p50 ?? 0) + 500);

@@ -142,8 +142,6 @@ function withMediaSource(): void {
     backBufferLength: 30,
     // After each stall it stays further behind; by default a whole second.
     liveSyncOnStallIncrease: 0.25,
-    // Without parts: segments come when they are whole, and a little later.
-    liveSyncDurationCount: 3.5,
     manifestLoadPolicy: patient(20),
     playlistLoadPolicy: patient(20),
     fragLoadPolicy: patient(8),
