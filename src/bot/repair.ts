@@ -6,6 +6,7 @@ import { diskError } from "../sinks/recorder/block-writer.ts";
 import { fileSize, foundFiles } from "../sinks/recorder/found-files.ts";
 import { JOURNAL_FILE, type JournalEntry, readJournal } from "../sinks/recorder/journal.ts";
 import { MANIFEST_FILE, type Manifest, manifestOf } from "../sinks/recorder/manifest.ts";
+import { checkManifest } from "../sinks/recorder/manifest-schema.ts";
 import type { AskedFormat } from "../sinks/recorder/output.ts";
 import { type RecoveredFile, recoverSession } from "../sinks/recorder/recover.ts";
 import { readTrustedJournal } from "../sinks/recorder/trusted-journal.ts";
@@ -172,6 +173,10 @@ class Repair {
   /** Writes the manifest when the session changed, or none is there that tells of it. True: it was written. */
   async #renewManifest(directory: string, ffmpeg: () => Promise<string>, changed: boolean): Promise<boolean> {
     const entries = readTrustedJournal(directory);
+    if (entries.length === 0 && !(await hasManifest(directory)))
+      throw new RoomtapError("incomplete", "no journal and no manifest tells what the session was", {
+        hint: "its media files can be looked at one by one: roomtap verify FILE",
+      });
     if (entries.length === 0 || (!changed && tellsOf(directory, manifestOf(entries)))) return false;
     removeLinks(directory);
     let failure: Error | undefined;
@@ -238,6 +243,17 @@ function tellsOf(directory: string, wanted: Manifest): boolean {
     const found = JSON.parse(readFileSync(path, "utf8")) as Partial<Manifest>;
     const list = (m: Partial<Manifest>) => JSON.stringify(m.files?.map((f) => [f.path, f.bytes]));
     return found.complete === wanted.complete && list(found) === list(wanted);
+  } catch {
+    return false;
+  }
+}
+
+/** A manifest is there that can be used. */
+async function hasManifest(directory: string): Promise<boolean> {
+  const path = join(directory, MANIFEST_FILE);
+  if (fileSize(path) === undefined) return false;
+  try {
+    return "manifest" in (await checkManifest(JSON.parse(readFileSync(path, "utf8"))));
   } catch {
     return false;
   }

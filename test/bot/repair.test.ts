@@ -86,6 +86,20 @@ test("an interrupted session is complete afterwards, and says what was done", as
   });
 });
 
+test.each([
+  ["manifest.json", '{"version":1,"files":[{"path":"../../etc/passwd"}]}'],
+  ["manifest.json", "\u0000".repeat(1000)],
+  ["journal.jsonl", `{"t":"session"${"[".repeat(10_000)}\n${"x".repeat(100_000)}\n`],
+])("a session of which a broken %s alone is there is not called whole", async (name, text) => {
+  const directory = join(root, "broken");
+  mkdirSync(directory);
+  writeFileSync(join(directory, name), text);
+  const { repaired, exit } = await repair({ path: directory });
+  expect(exit).toBe(9);
+  expect(only(repaired)).toMatchObject({ state: "failed", files: [], error: { code: "incomplete" } });
+  expect(readdirSync(directory)).toEqual([name]);
+});
+
 test("what is whole is left alone, to the octet", async () => {
   const directory = await killed();
   await repair({ path: directory });
