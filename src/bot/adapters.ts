@@ -1,9 +1,10 @@
 import { RoomtapError } from "../core/fault.ts";
 import type { RoomAdapter } from "../core/room.ts";
 import { roomAdapter } from "../signaling/room/adapter.ts";
+import { whipAdapter } from "../signaling/whip/adapter.ts";
 
 /** Every signalling dialect, in the order the README lists them. A new one is added here. */
-const adapters: readonly RoomAdapter[] = [roomAdapter()];
+const adapters: readonly RoomAdapter[] = [roomAdapter(), whipAdapter()];
 
 /** Schemes of room addresses that can be joined. */
 export const roomSchemes: readonly string[] = adapters.flatMap((a) => a.schemes);

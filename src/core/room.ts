@@ -42,6 +42,8 @@ export type RemoteMedia = {
   readonly kind: MediaKind;
   /** The remote side sends on it, and we agreed to receive. */
   readonly sending: boolean;
+  /** The remote side takes what we offered to send on it, in the codec that it has. */
+  readonly taking: boolean;
   readonly msid?: { readonly stream: string; readonly track: string };
 };
 

@@ -226,6 +226,7 @@ export class PeerLink implements Link {
       mid: m.mid,
       kind: m.kind,
       sending: m.receiving,
+      taking: m.send !== undefined,
       ...(m.remoteMsid ? { msid: m.remoteMsid } : {}),
     }));
   }

@@ -1,6 +1,14 @@
 import { test } from "vitest";
 import { seededRandom } from "../../src/core/random.ts";
-import type { Cancel, JoinWish, LinkPlan, LocalTrack, RoomEvent, RoomSession } from "../../src/core/room.ts";
+import type {
+  Cancel,
+  JoinWish,
+  LinkPlan,
+  LocalTrack,
+  RoomAdapter,
+  RoomEvent,
+  RoomSession,
+} from "../../src/core/room.ts";
 import { PeerHost } from "../../src/peer/host.ts";
 import type { PeerLink } from "../../src/peer/link.ts";
 import { Pump } from "../../src/peer/pump.ts";
@@ -54,9 +62,17 @@ export class Bot {
   frames = 0;
   session: RoomSession | undefined;
   readonly #name: string;
+  readonly #adapter: RoomAdapter;
 
-  constructor(net: FakeNetwork, name: string, cleanups: Cleanups) {
+  /** Default adapter: of Roomtap's own rooms, always with the same jitter: the first retry comes after 60 ms. */
+  constructor(
+    net: FakeNetwork,
+    name: string,
+    cleanups: Cleanups,
+    adapter: RoomAdapter = roomAdapter(() => 0.2),
+  ) {
     this.#name = name;
+    this.#adapter = adapter;
     this.host = new PeerHost({
       transports: net.factory,
       pump: new Pump(),
@@ -81,8 +97,7 @@ export class Bot {
     signal: Cancel = new AbortController().signal,
   ): Promise<this> {
     const full = { name: this.#name, recorder: false, publish: [], receive: false, ...wish };
-    // Always the same jitter: the first retry comes after 60 ms.
-    const session = await roomAdapter(() => 0.2).join(this.host, target, full, signal);
+    const session = await this.#adapter.join(this.host, target, full, signal);
     this.session = session;
     void (async () => {
       for await (const e of session.events) this.events.push(e);
