@@ -187,7 +187,11 @@ test("a server that hangs up when asked, or soon after it agreed, is taken to re
 });
 
 test("something else than RTMP, nobody at all, and a name that nobody has are told apart", async () => {
-  const web = createServer((s) => s.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  const web = createServer((s) => {
+    // All that comes is read: octets that nobody takes would make the system reset the connection, answer and all.
+    s.on("data", () => undefined);
+    s.once("data", () => s.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  });
   cleanup.push(() => web.close());
   await new Promise<void>((resolve) => {
     web.listen(0, "127.0.0.1", resolve);
