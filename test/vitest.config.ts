@@ -15,7 +15,7 @@ const files = [
   ],
 ].map((name) => `test/interop/${name}.test.ts`);
 
-const common = { root: ".", testTimeout: 10_000, hookTimeout: 30_000 };
+const common = { root: ".", testTimeout: 30_000, hookTimeout: 30_000 };
 
 export default defineConfig({
   test: {
