@@ -7,6 +7,7 @@ export type {
   StatusMessage,
   TrackStatus,
 } from "./bot/job.ts";
+export type { RoomOptions } from "./bot/join.ts";
 export { type PublishOptions, publish } from "./bot/publish.ts";
 export {
   RecordControl,
@@ -28,6 +29,31 @@ export {
 } from "./bot/restream.ts";
 export { type VerifyOptions, type VerifyResult, verify } from "./bot/verify.ts";
 export { type ErrorCode, ExitCode, type ExitCodeValue, RoomtapError } from "./core/fault.ts";
+export type {
+  Cancel,
+  Candidate,
+  Description,
+  EndReason,
+  IceCandidate,
+  IceServer,
+  JoinWish,
+  LayerWish,
+  Link,
+  LinkPlan,
+  LinkState,
+  ListenWish,
+  LocalTrack,
+  LogLevel,
+  Peer,
+  RemoteMedia,
+  RemoteTrack,
+  RoomAccess,
+  RoomAdapter,
+  RoomEvent,
+  RoomSession,
+  RtcHost,
+  SignalingState,
+} from "./core/room.ts";
 export type { AnyRtcStats, StatsReport } from "./core/stats/webrtc-stats.ts";
 export { createOrigin, type Origin, type OriginOptions } from "./server/origin/origin.ts";
 export { createRoomServer, type RoomServer, type RoomServerOptions } from "./server/room-server.ts";

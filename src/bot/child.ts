@@ -1,4 +1,5 @@
 import { ExitCode } from "../core/fault.ts";
+import type { LayerWish } from "../core/room.ts";
 import { shutDownNative } from "../peer/native.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
 import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
@@ -22,6 +23,7 @@ type Session = {
   pause?(): void;
   resume?(): void;
   keyframe?(trackId: string): void;
+  prefer?(layer: LayerWish): void;
   run(): Promise<Extract<FromChild, { t: "done" }>>;
 };
 
@@ -65,6 +67,7 @@ process.on("message", (m: ToChild) => {
   else if (m.t === "skip") session?.skip?.();
   else if (m.t === "pause") session?.pause?.();
   else if (m.t === "resume") session?.resume?.();
+  else if (m.t === "layer") session?.prefer?.(m.layer);
   else if (m.t === "keyframe") session?.keyframe?.(m.trackId);
   else if (!session) {
     session = sessionFor(m.job);

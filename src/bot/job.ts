@@ -1,11 +1,12 @@
 import type { ExitCodeValue } from "../core/fault.ts";
 import type { Frame, MediaKind, TrackSource } from "../core/frame.ts";
-import type { Peer, RemoteTrack } from "../core/room.ts";
+import type { LayerWish, Peer, RemoteTrack } from "../core/room.ts";
 import type { StatsReport } from "../core/stats/webrtc-stats.ts";
 import type { Millis } from "../core/time.ts";
 import type { AskedFormat } from "../sinks/recorder/output.ts";
 import type { RecordingPolicy } from "../sinks/recorder/policy.ts";
 import type { DiskStatus } from "./disk-guard.ts";
+import type { RoomCall } from "./join.ts";
 import type { Selection } from "./selection.ts";
 
 /**
@@ -17,12 +18,8 @@ import type { Selection } from "./selection.ts";
 export type OutputFormat = AskedFormat;
 
 /** Records a room. Times in milliseconds. */
-export type RecordJob = {
+export type RecordJob = RoomCall & {
   readonly job: "record";
-  readonly room: string;
-  readonly name: string;
-  readonly token?: string;
-  readonly insecure?: boolean;
   /** Session directory; it exists. */
   readonly directory: string;
   readonly format: OutputFormat;
@@ -52,12 +49,8 @@ export type RecordJob = {
 };
 
 /** Publishes a source into a room. */
-export type PublishJob = {
+export type PublishJob = RoomCall & {
   readonly job: "publish";
-  readonly room: string;
-  readonly name: string;
-  readonly token?: string;
-  readonly insecure?: boolean;
   /** Prepared Matroska file with the encoded media. */
   readonly mediaFile: string;
   readonly video: "vp8" | "h264" | "none";
@@ -67,12 +60,8 @@ export type PublishJob = {
 };
 
 /** Hands over what is received in a room, frame by frame. */
-export type RelayJob = {
+export type RelayJob = RoomCall & {
   readonly job: "relay";
-  readonly room: string;
-  readonly name: string;
-  readonly token?: string;
-  readonly insecure?: boolean;
   /** Ceiling for each incoming video, bit/s. */
   readonly maxBitrate: number;
 };
@@ -90,6 +79,8 @@ export type ToChild =
   /** Leave out what comes from now on, or take it again. */
   | { readonly t: "pause" }
   | { readonly t: "resume" }
+  /** Another simulcast layer from now on, of everything. */
+  | { readonly t: "layer"; readonly layer: LayerWish }
   /** Somebody waits for a keyframe of a relayed track. */
   | { readonly t: "keyframe"; readonly trackId: string };
 

@@ -14,8 +14,8 @@ import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
 import { monotonicNow, Pump } from "../peer/pump.ts";
 import { SampleStore } from "../sources/sample-store.ts";
-import { adapterFor } from "./adapters.ts";
 import type { DoneMessage, FromChild, PublishJob, StatusMessage, TrackStatus } from "./job.ts";
+import { joinRoom } from "./join.ts";
 
 const STATUS_MS = 1000;
 const TICK_MS = 100;
@@ -71,16 +71,13 @@ export class PublishSession {
       });
       this.#host = host;
       timers.push(setInterval(() => this.#sendStatus(), STATUS_MS));
-      const session = await adapterFor(job.room).join(
+      const session = await joinRoom(
         host,
-        job.room,
+        job,
         {
-          name: job.name,
           recorder: false,
           publish: localTracks(job, store),
           receive: false,
-          ...(job.token === undefined ? {} : { token: job.token }),
-          ...(job.insecure === undefined ? {} : { insecure: job.insecure }),
         },
         this.#stop.signal,
       );

@@ -1,20 +1,16 @@
 import { type ExitCodeValue, errorExit, RoomtapError } from "../core/fault.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import { prepareMedia } from "../sources/prepare.ts";
-import { adapterFor } from "./adapters.ts";
 import type { NoticeMessage, StatusMessage } from "./job.ts";
+import { checkRoom, type RoomOptions, roomCall } from "./join.ts";
 import { supervise } from "./supervisor.ts";
 
 /** What to publish, and where. */
-export type PublishOptions = {
-  readonly room: string;
+export type PublishOptions = RoomOptions & {
   /** `test` for the ground-truth clip, or the path of anything ffmpeg reads; default `test`. */
   readonly media?: string;
   readonly video?: "vp8" | "h264" | "none";
   readonly audio?: "opus" | "none";
-  readonly name?: string;
-  readonly token?: string;
-  readonly insecure?: boolean;
   readonly durationMs?: number;
   /** File that gets one line per video frame really sent. */
   readonly sentLog?: string;
@@ -32,7 +28,7 @@ export type PublishOptions = {
  * when the media cannot be prepared or the room cannot be joined. Resolves with the exit code.
  */
 export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
-  adapterFor(o.room);
+  await checkRoom(o);
   const video = o.video ?? "vp8";
   const audio = o.audio ?? "opus";
   if (video === "none" && audio === "none") {
@@ -53,13 +49,10 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
   const child = supervise({
     job: (attempt) => ({
       job: "publish",
-      room: o.room,
-      name: o.name ?? "Roomtap publisher",
+      ...roomCall(o, "Roomtap publisher"),
       mediaFile,
       video,
       audio,
-      ...(o.token === undefined ? {} : { token: o.token }),
-      ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
       ...(o.durationMs === undefined
         ? {}
         : { durationMs: Math.max(1, o.durationMs - (attempt === 0 ? 0 : Date.now() - startedAt)) }),

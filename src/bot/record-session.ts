@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
-import type { RoomEvent, RoomSession } from "../core/room.ts";
+import type { LayerWish, RoomEvent, RoomSession } from "../core/room.ts";
 import type { Millis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
@@ -9,11 +9,12 @@ import { makeDirectory } from "../sinks/directory.ts";
 import { diskError } from "../sinks/recorder/block-writer.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
 import { RtpDump, type RtpDumpOptions } from "../sinks/rtpdump/dump.ts";
-import { adapterFor } from "./adapters.ts";
 import { DiskWatch } from "./disk-guard.ts";
 import type { DoneMessage, FromChild, RecordJob, StatusMessage } from "./job.ts";
+import { joinRoom, roomLabel } from "./join.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
 import { Recording } from "./recording.ts";
+import { everything, selects } from "./selection.ts";
 
 const STATUS_MS = 1000;
 
@@ -44,6 +45,11 @@ export class RecordSession {
   /** Nothing that still happens concerns the files. */
   #ended = false;
   #progress: number | undefined;
+  #session: RoomSession | undefined;
+  /** Asked for while the call went on. */
+  #layer: LayerWish | undefined;
+  /** The room's address without secrets. */
+  #label = "";
 
   /** `abandon`: ends the process at once; another one goes on in the session. */
   constructor(job: RecordJob, report: (m: FromChild) => void, abandon: () => void) {
@@ -77,26 +83,34 @@ export class RecordSession {
     this.#sendStatus();
   }
 
+  /** Receives another simulcast layer from now on. */
+  prefer(layer: LayerWish): void {
+    this.#layer = layer;
+    this.#session?.prefer?.(layer);
+  }
+
   /** Joins, records until something ends it, finishes. Never rejects. */
   async run(): Promise<DoneMessage> {
     const timers: NodeJS.Timeout[] = [];
     try {
+      this.#label = await roomLabel(this.#job);
       const host = this.#open();
-      const adapter = adapterFor(this.#job.room);
       timers.push(setInterval(() => this.#sendStatus("joining"), STATUS_MS));
-      const session = await adapter.join(
+      const { participant, selection } = this.#job;
+      const session = await joinRoom(
         host,
-        this.#job.room,
+        this.#job,
         {
-          name: this.#job.name,
           recorder: true,
           publish: [],
           receive: true,
-          ...(this.#job.token === undefined ? {} : { token: this.#job.token }),
-          ...(this.#job.insecure === undefined ? {} : { insecure: this.#job.insecure }),
+          wants: (c) =>
+            (participant === undefined || c.name === participant) && selects(selection ?? everything, c),
         },
         this.#stop.signal,
       );
+      this.#session = session;
+      if (this.#layer !== undefined) session.prefer?.(this.#layer);
       await this.#record(session, host, timers);
     } catch (error) {
       const unbegun = this.#stop.signal.aborted && this.#recording === undefined;
@@ -132,7 +146,7 @@ export class RecordSession {
   }
 
   #openDump(): RtpDump | undefined {
-    const { dumpFile, room, startedAt, attempt, format, durationMs, zeroAt } = this.#job;
+    const { dumpFile, startedAt, attempt, format, durationMs, zeroAt } = this.#job;
     const { participant, selection, policy, collapsePauses } = this.#job;
     if (dumpFile === undefined) return undefined;
     const options: RtpDumpOptions = {
@@ -142,7 +156,7 @@ export class RecordSession {
         start: this.#start,
         startedAt,
         attempt,
-        room: withoutQuery(room),
+        room: this.#label,
         format,
         ...(participant === undefined ? {} : { participant }),
         ...(selection === undefined ? {} : { selection }),
@@ -171,7 +185,7 @@ export class RecordSession {
     clearInterval(timers.pop());
     const recording = new Recording({
       ...job,
-      room: withoutQuery(job.room),
+      room: this.#label,
       start: this.#start,
       firstMedia: (linkId) => host.firstMedia(linkId),
       requestKeyframe: (linkId, mid) => host.requestKeyframe(linkId, mid),
@@ -222,6 +236,8 @@ export class RecordSession {
         break;
       }
       case "track":
+        // Of a mute the media tell: nothing comes, or silence does.
+        if (e.op === "mute" || e.op === "unmute") break;
         this.#event({ t: "track", op: e.op, track: e.track });
         recording.track(e.op, e.track);
         break;
@@ -339,10 +355,6 @@ export class RecordSession {
         : {}),
     };
   }
-}
-
-function withoutQuery(room: string): string {
-  return room.replace(/[?#].*$/, "");
 }
 
 function asFailure(error: unknown): RoomtapError {

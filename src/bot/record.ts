@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import { ExitCode, type ExitCodeValue, errorExit, RoomtapError } from "../core/fault.ts";
+import type { LayerWish } from "../core/room.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
 import type { FileTrack } from "../sinks/recorder/journal.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
@@ -7,10 +8,10 @@ import { type Manifest, manifestOf } from "../sinks/recorder/manifest.ts";
 import { defaultPolicy, type RecordingPolicy } from "../sinks/recorder/policy.ts";
 import { recoverSession } from "../sinks/recorder/recover.ts";
 import { checkDumpFile } from "../sinks/rtpdump/dump.ts";
-import { adapterFor } from "./adapters.ts";
 import { checkDisk } from "./disk-guard.ts";
 import { finishSession } from "./finish-session.ts";
 import type { NoticeMessage, OutputFormat, StatusMessage } from "./job.ts";
+import { checkRoom, type RoomOptions, roomCall } from "./join.ts";
 import { checkRule, type Selection } from "./selection.ts";
 import { removeIfEmpty, sessionDirectory } from "./session-directory.ts";
 import { lockSession } from "./session-lock.ts";
@@ -19,18 +20,11 @@ import { supervise } from "./supervisor.ts";
 const DEFAULT_MAX_BITRATE = 4_000_000;
 
 /** What to record, and how. Times in milliseconds. */
-export type RecordOptions = {
-  /** Room address, like `ws://127.0.0.1:8080/standup`. */
-  readonly room: string;
+export type RecordOptions = RoomOptions & {
   /** Directory under which the session directory is made; default `recordings`. */
   readonly out?: string;
   /** Default `auto`. */
   readonly format?: OutputFormat;
-  /** Our name in the room. */
-  readonly name?: string;
-  readonly token?: string;
-  /** Accept any TLS certificate of the room server. */
-  readonly insecure?: boolean;
   /** Stop after this much media. */
   readonly durationMs?: number;
   /** Stop when nobody else has been in the room for this long. */
@@ -65,9 +59,21 @@ export type RecordOptions = {
   readonly onNotice?: (notice: Pick<NoticeMessage, "level" | "text">) => void;
 };
 
-/** Pauses a recording from outside. */
+/** Pauses a recording from outside, and chooses what it receives. */
 export class RecordControl extends EventTarget {
   #paused = false;
+  #layer: LayerWish | undefined;
+
+  /** The simulcast layer last asked for. */
+  get layer(): LayerWish | undefined {
+    return this.#layer;
+  }
+
+  /** Receives another simulcast layer from now on, of everything, where the room has a choice. */
+  prefer(layer: LayerWish): void {
+    this.#layer = layer;
+    this.dispatchEvent(new Event("layer"));
+  }
 
   get paused(): boolean {
     return this.#paused;
@@ -118,7 +124,7 @@ export type RecordResult = {
  * RoomtapError when the recording could not start or failed with nothing to keep.
  */
 export async function record(o: RecordOptions): Promise<RecordResult> {
-  adapterFor(o.room);
+  await checkRoom(o);
   const format = o.format ?? "auto";
   // These need no help, but for pictures or odd codecs; a named ffmpeg that does not run is an error in any case.
   const optional = (format === "mkv" || format === "ogg") && o.ffmpeg === undefined;
@@ -167,8 +173,10 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
       if (last?.zeroAt !== undefined) mediaBefore ||= attempt;
       return {
         job: "record",
-        room: o.room,
-        name: o.name ?? "Roomtap recorder",
+        ...roomCall(
+          o.control?.layer === undefined ? o : { ...o, layer: o.control.layer },
+          "Roomtap recorder",
+        ),
         directory,
         format,
         maxBitrate,
@@ -181,8 +189,6 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
         startedAt,
         ...zeroOf(last?.zeroAt, directory),
         ...(dumpFile === undefined ? {} : { dumpFile }),
-        ...(o.token === undefined ? {} : { token: o.token }),
-        ...(o.insecure === undefined ? {} : { insecure: o.insecure }),
         ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),
         ...(o.untilEmptyMs === undefined ? {} : { untilEmptyMs: o.untilEmptyMs }),
         ...(o.participant === undefined ? {} : { participant: o.participant }),
@@ -194,6 +200,9 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
   follow(o.stop, () => child.stop());
   follow(o.skip, () => child.skip());
   o.control?.addEventListener("change", () => (o.control?.paused ? child.pause() : child.resume()));
+  o.control?.addEventListener("layer", () => {
+    if (o.control?.layer !== undefined) child.send({ t: "layer", layer: o.control.layer });
+  });
   const done = await child.done;
   const manifest = await finish(directory, ffmpeg, o);
   const lost = mediaBefore > 0 && firstAttempt(directory) >= mediaBefore;

@@ -5,8 +5,8 @@ import { millis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
 import { Pump, sessionClock } from "../peer/pump.ts";
-import { adapterFor } from "./adapters.ts";
 import type { DoneMessage, FromChild, RelayJob, StatusMessage } from "./job.ts";
+import { joinRoom } from "./join.ts";
 import { machineNow } from "./machine-clock.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
 
@@ -62,17 +62,14 @@ export class RelaySession {
     const status = setInterval(() => this.#sendStatus(), STATUS_MS);
     try {
       const host = this.#open();
-      const session = await adapterFor(job.room).join(
+      const session = await joinRoom(
         host,
-        job.room,
+        job,
         {
-          name: job.name,
           // It is shown to others: they see the badge that recorders have.
           recorder: true,
           publish: [],
           receive: true,
-          ...(job.token === undefined ? {} : { token: job.token }),
-          ...(job.insecure === undefined ? {} : { insecure: job.insecure }),
         },
         this.#stop.signal,
       );
@@ -163,9 +160,10 @@ export class RelaySession {
         this.#report(e);
         break;
       case "track":
+        if (e.op === "mute" || e.op === "unmute") break;
         if (e.op === "add") this.#tracks.set(`${e.track.linkId}/${e.track.mid}`, e.track);
         else this.#tracks.delete(`${e.track.linkId}/${e.track.mid}`);
-        this.#report(e);
+        this.#report({ ...e, op: e.op });
         break;
       case "signalling":
         if (e.op === "lost") this.#notice("warn", `signalling lost: ${e.detail ?? ""}`);

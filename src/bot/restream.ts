@@ -10,8 +10,8 @@ import { type EncoderStatus, ProgramEncoder } from "../sinks/program/encoder.ts"
 import type { ProgramPlan, ProgramSink, SinkStatus } from "../sinks/program/program.ts";
 import { checkPushTargets, createPushes, type PushTarget } from "../sinks/push/targets.ts";
 import { type Show, Stage, type StageStatus } from "../sinks/stage/stage.ts";
-import { adapterFor } from "./adapters.ts";
 import type { DoneMessage, NoticeMessage, RelayedFrame, StatusMessage } from "./job.ts";
+import { checkRoom, type RoomOptions, roomCall } from "./join.ts";
 import { machineNow } from "./machine-clock.ts";
 import { AUDIO_BITRATE, type PlannedRendition, planRenditions, type Size } from "./restream-plan.ts";
 import { RoomMirror } from "./room-mirror.ts";
@@ -33,14 +33,7 @@ export type HlsOptions = {
 };
 
 /** What to stream, and to where. */
-export type RestreamOptions = {
-  /** Room address, like `ws://127.0.0.1:8080/standup`. */
-  readonly room: string;
-  /** Our name in the room. */
-  readonly name?: string;
-  readonly token?: string;
-  /** Accept any TLS certificate of the room server. */
-  readonly insecure?: boolean;
+export type RestreamOptions = RoomOptions & {
   /** Ceiling for each incoming video, bit/s; default 4,000,000. */
   readonly maxBitrate?: number;
   /** Default: everyone, in a grid. */
@@ -133,7 +126,7 @@ export class Restream {
 
   /** Checks everything that can be checked before joining. Rejects with a RoomtapError. */
   static async open(o: RestreamOptions): Promise<Restream> {
-    adapterFor(o.room);
+    await checkRoom(o);
     const ffmpeg = await locateFfmpeg(o.ffmpeg);
     const { encoders } = await ffmpegCapabilities(ffmpeg);
     const missing = ["libx264", "aac"].find((e) => !encoders.has(e));
@@ -270,15 +263,12 @@ export class Restream {
   }
 
   #join(): Supervised {
-    const { room, name, token, insecure, maxBitrate } = this.#o;
+    const { maxBitrate } = this.#o;
     this.#child = supervise({
       job: () => ({
         job: "relay",
-        room,
-        name: name ?? "Roomtap stream",
+        ...roomCall(this.#o, "Roomtap stream"),
         maxBitrate: maxBitrate ?? DEFAULT_MAX_BITRATE,
-        ...(token === undefined ? {} : { token }),
-        ...(insecure === undefined ? {} : { insecure }),
       }),
       onStatus: (status) => this.#onStatus(status),
       onNotice: (n) => this.#notice(n.level, n.text),

@@ -1,5 +1,5 @@
 import { RoomtapError } from "../core/fault.ts";
-import type { MediaKind, TrackSource } from "../core/frame.ts";
+import type { Candidate } from "../core/room.ts";
 
 /** What to record of a room. Empty: everything. */
 export type Selection = {
@@ -7,13 +7,6 @@ export type Selection = {
   readonly include: readonly string[];
   /** None of what any of these matches. */
   readonly exclude: readonly string[];
-};
-
-/** A track, as far as it matters for being recorded. */
-export type Candidate = {
-  readonly name: string;
-  readonly kind: MediaKind;
-  readonly source: TrackSource;
 };
 
 const media = ["audio", "video", "camera", "microphone", "screen"] as const;

@@ -114,25 +114,66 @@ export type EndReason = "left" | "kicked" | "room-closed" | "replaced" | "auth" 
 /** What a room tells the bot. */
 export type RoomEvent =
   | { readonly t: "peer"; readonly op: "join" | "leave"; readonly peer: Peer }
-  | { readonly t: "track"; readonly op: "add" | "remove"; readonly track: RemoteTrack }
+  /** `mute` and `unmute`: the other side, or the server, said so. */
+  | { readonly t: "track"; readonly op: "add" | "remove" | "mute" | "unmute"; readonly track: RemoteTrack }
+  /** Layers (RIDs) of a stream of ours that anybody needs from now on; none: nobody takes it. */
+  | { readonly t: "wanted"; readonly trackId: string; readonly layers: readonly string[] | "all" }
   /** The server's signalling was lost and is being re-established, or is back. Media may go on. */
   | { readonly t: "signalling"; readonly op: "lost" | "restored"; readonly detail?: string }
   /** A connection to a peer could not be made or broke, and is tried again. */
   | { readonly t: "link"; readonly op: "up" | "down"; readonly peerId: string; readonly detail?: string }
   | { readonly t: "ended"; readonly reason: EndReason; readonly error?: Error };
 
+/** Which simulcast layer to receive. `auto`: what the server thinks best. */
+export type LayerWish = "high" | "medium" | "low" | "auto";
+
+/** How an address is served on which others call us. */
+export type ListenWish = {
+  /** Secret that callers give as a bearer token. */
+  readonly token?: string;
+  /** PEM texts: with both, callers come by TLS. */
+  readonly certificate?: string;
+  readonly key?: string;
+  /** Anybody may call, from other machines as well. */
+  readonly public?: boolean;
+  /** End with the first caller. */
+  readonly once?: boolean;
+};
+
+/** How a room lets us in, and what we take of it: the same for every command. Adapters read what concerns them. */
+export type RoomAccess = {
+  /** Secret of the room or the server: a bearer token, a JWT, an API token. */
+  readonly token?: string;
+  /** Password of the room. */
+  readonly pin?: string;
+  /** Key and secret of a server that takes tokens which its users sign themselves. */
+  readonly apiKey?: string;
+  readonly apiSecret?: string;
+  /** Accept any TLS certificate of the signalling server. */
+  readonly insecure?: boolean;
+  /** Default: `auto`. */
+  readonly layer?: LayerWish;
+  readonly listen?: ListenWish;
+};
+
 /** What we want in the room. */
-export type JoinWish = {
+export type JoinWish = RoomAccess & {
   readonly name: string;
   /** Announce ourselves as a recorder: others show a badge. */
   readonly recorder: boolean;
-  readonly token?: string;
-  /** Accept any TLS certificate of the signalling server. */
-  readonly insecure?: boolean;
   /** Streams to publish. Empty: receive only. */
   readonly publish: readonly LocalTrack[];
   /** Take remote media. */
   readonly receive: boolean;
+  /** Of remote media, what we take; absent: everything. An adapter that cannot choose may ignore it. */
+  readonly wants?: (c: Candidate) => boolean;
+};
+
+/** A remote track, as far as it matters for being taken. `name`: the participant's. */
+export type Candidate = {
+  readonly name: string;
+  readonly kind: MediaKind;
+  readonly source: TrackSource;
 };
 
 /** The part of AbortSignal that the port needs; the core has no DOM types. */
@@ -146,6 +187,8 @@ export interface Cancel {
 export interface RoomAdapter {
   /** URL schemes it answers for, without the colon. */
   readonly schemes: readonly string[];
+  /** The address as manifests and messages may have it, without secrets; absent: all before `?` or `#`. */
+  label?(target: string): string;
   /** Joins; rejects with a RoomtapError (signal-refused, auth, room-full, signal-protocol, usage). */
   join(host: RtcHost, target: string, wish: JoinWish, signal: Cancel): Promise<RoomSession>;
 }
@@ -154,6 +197,8 @@ export interface RoomAdapter {
 export interface RoomSession {
   /** Events in order; ends after `ended`. One consumer. */
   readonly events: AsyncIterable<RoomEvent>;
+  /** Receives another layer from now on: of one track, or of all there are and will be. Absent: no choice here. */
+  prefer?(layer: LayerWish, trackId?: string): void;
   /** Leaves, says good-bye to every peer, closes every link. Idempotent, bounded to 2 s. */
   leave(): Promise<void>;
 }

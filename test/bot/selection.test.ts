@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type Candidate, checkRule, selects } from "../../src/bot/selection.ts";
+import { checkRule, selects } from "../../src/bot/selection.ts";
+import type { Candidate } from "../../src/core/room.ts";
 
 const camera: Candidate = { name: "Ann Smith", kind: "video", source: "camera" };
 const microphone: Candidate = { name: "Ann Smith", kind: "audio", source: "microphone" };

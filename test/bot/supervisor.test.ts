@@ -46,6 +46,7 @@ function record(name: string, attempt: number, room = "ws://127.0.0.1:1/demo"): 
     job: "record",
     room,
     name,
+    access: {},
     directory: "unused",
     format: "mkv",
     maxBitrate: 1,

@@ -10,10 +10,11 @@ import { type CommandContext, onInterrupt } from "../context.ts";
 import { FaultLog } from "../fault-log.ts";
 import { finishCommand, onFinishHelp } from "../finish-command.ts";
 import { onKeys } from "../keys.ts";
+import { addRoomOptions, type RoomFlags, roomArgument, roomHelp, roomOptions } from "../room-options.ts";
 import { renderStatus } from "../status.ts";
 import { formatBytes, formatElapsed, parseDuration, parseSegment, parseSize, shown } from "../units.ts";
 
-type RecordFlags = {
+type RecordFlags = RoomFlags & {
   out: string;
   format: OutputFormat;
   duration?: number;
@@ -31,9 +32,6 @@ type RecordFlags = {
   onFinish?: string;
   keep?: KeepRule;
   pictures: boolean;
-  name: string;
-  token?: string;
-  insecure?: boolean;
   maxBitrate: number;
   ffmpeg?: string;
   dumpRtp?: string;
@@ -44,9 +42,9 @@ type RecordFlags = {
 
 /** `roomtap record`. */
 export function recordCommand(context: CommandContext): Command {
-  return new Command("record")
+  const command = new Command("record")
     .description("Join a room as a receive-only peer and record every participant into a file of their own.")
-    .argument("<room>", "room address: ws://host:port/ROOM, or the link of its page")
+    .argument("<room>", roomArgument)
     .addOption(
       new Option("--out <dir>", "directory for the session").default("recordings").env("ROOMTAP_OUT"),
     )
@@ -114,11 +112,6 @@ export function recordCommand(context: CommandContext): Command {
     )
     .option("--no-pictures", "make no posters and no contact sheet")
     .addOption(
-      new Option("--name <name>", "our name in the room").default("Roomtap recorder").env("ROOMTAP_NAME"),
-    )
-    .addOption(new Option("--token <token>", "room token").env("ROOMTAP_TOKEN"))
-    .option("--insecure", "accept any TLS certificate of the room server")
-    .addOption(
       new Option("--max-bitrate <rate>", "ceiling for each incoming video, bit/s")
         .default(4_000_000, "4M")
         .argParser(parseSize)
@@ -144,6 +137,7 @@ ${onFinishHelp}
 --dump-rtp call.rtpdump writes the packets of the first connection into call.rtpdump, of a second one
 into call-2.rtpdump, and what they mean into call.json. A session whose media process had to be
 replaced goes on in call.1.rtpdump.
+${roomHelp}
 
 Examples:
   roomtap record ws://127.0.0.1:8080/standup
@@ -173,7 +167,7 @@ Examples:
       try {
         await retain();
         const result = await record({
-          room,
+          ...roomOptions(room, flags),
           out: flags.out,
           format: flags.format,
           policy: {
@@ -186,7 +180,6 @@ Examples:
           pauseTime: flags.pauseTime,
           pictures: flags.pictures,
           control,
-          name: flags.name,
           maxBitrate: flags.maxBitrate,
           stop: stop.signal,
           skip: skip.signal,
@@ -203,10 +196,8 @@ Examples:
           ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
           ...(flags.untilEmpty === undefined ? {} : { untilEmptyMs: flags.untilEmpty }),
           ...(flags.participant === undefined ? {} : { participant: flags.participant }),
-          ...(flags.token === undefined ? {} : { token: flags.token }),
           ...(flags.include === undefined ? {} : { include: flags.include }),
           ...(flags.exclude === undefined ? {} : { exclude: flags.exclude }),
-          ...(flags.insecure === undefined ? {} : { insecure: flags.insecure }),
           ...(flags.ffmpeg === undefined ? {} : { ffmpeg: flags.ffmpeg }),
           ...(flags.dumpRtp === undefined ? {} : { dumpRtp: flags.dumpRtp }),
         });
@@ -224,6 +215,7 @@ Examples:
         release();
       }
     });
+  return addRoomOptions(command, "Roomtap recorder");
 }
 
 function collect(value: string, before: string[] | undefined): string[] {

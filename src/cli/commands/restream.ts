@@ -7,10 +7,11 @@ import { createOrigin, type Origin } from "../../server/origin/origin.ts";
 import { type PushTarget, readTargetFromEnv, readTargetFromFile } from "../../sinks/push/targets.ts";
 import type { Show } from "../../sinks/stage/stage.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
+import { addRoomOptions, type RoomFlags, roomArgument, roomHelp, roomOptions } from "../room-options.ts";
 import { renderStream } from "../stream-status.ts";
 import { formatBytes, formatElapsed, parseDuration, parsePort, parseSize } from "../units.ts";
 
-type RestreamFlags = {
+type RestreamFlags = RoomFlags & {
   hls?: string;
   serve?: number;
   host: string;
@@ -37,9 +38,6 @@ type RestreamFlags = {
   rtsp?: string[];
   file?: string[];
   duration?: number;
-  name: string;
-  token?: string;
-  insecure?: boolean;
   maxBitrate: number;
   ffmpeg?: string;
   json?: boolean;
@@ -51,9 +49,9 @@ const LINGER_MS = 3000;
 
 /** `roomtap restream`. */
 export function restreamCommand(context: CommandContext): Command {
-  return new Command("restream")
+  const command = new Command("restream")
     .description("Turn a room into a live stream: HLS for browsers and phones, RTMP, SRT, RTSP, a file.")
-    .argument("<room>", "room address: ws://host:port/ROOM, or the link of its page")
+    .argument("<room>", roomArgument)
     .optionsGroup("HLS:")
     .option("--hls <dir>", "write the stream into this directory, for any web server")
     .option("--serve <port>", "serve the stream and a player page; 0 for any free port", parsePort)
@@ -107,11 +105,6 @@ export function restreamCommand(context: CommandContext): Command {
     .optionsGroup("Room:")
     .option("--duration <time>", "stop after this long, like 30s or 1h", parseDuration)
     .addOption(
-      new Option("--name <name>", "our name in the room").default("Roomtap stream").env("ROOMTAP_NAME"),
-    )
-    .addOption(new Option("--token <token>", "room token").env("ROOMTAP_TOKEN"))
-    .option("--insecure", "accept any TLS certificate of the room server")
-    .addOption(
       new Option("--max-bitrate <rate>", "ceiling for each incoming video, bit/s")
         .default(4_000_000, "4M")
         .argParser(parseSize)
@@ -130,6 +123,7 @@ are completed.
 
 Whoever sees the command lines of this machine (ps) sees a stream key given with --rtmp, --srt or --rtsp;
 --rtmp-env and --rtmp-file keep it out of there.
+${roomHelp}
 
 Examples:
   roomtap restream ws://127.0.0.1:8080/standup --serve 8888
@@ -160,8 +154,7 @@ Examples:
             hint: "add --serve 8888, --hls DIR, --rtmp URL, --srt URL, --rtsp URL or --file FILE",
           });
         const stream = await Restream.open({
-          room,
-          name: flags.name,
+          ...roomOptions(room, flags),
           maxBitrate: flags.maxBitrate,
           show: showOf(flags),
           size: flags.size,
@@ -179,8 +172,6 @@ Examples:
           ...(flags.renditions === undefined ? {} : { renditions: flags.renditions }),
           ...(flags.bitrate === undefined ? {} : { videoBitrate: flags.bitrate }),
           ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
-          ...(flags.token === undefined ? {} : { token: flags.token }),
-          ...(flags.insecure === undefined ? {} : { insecure: flags.insecure }),
           ...(flags.ffmpeg === undefined ? {} : { ffmpeg: flags.ffmpeg }),
         });
         origin = await serve(stream, flags, say);
@@ -196,6 +187,7 @@ Examples:
         release();
       }
     });
+  return addRoomOptions(command, "Roomtap stream");
 }
 
 function hlsOf(f: RestreamFlags): HlsOptions | undefined {
