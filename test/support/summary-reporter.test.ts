@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { skipLines, summaryLine, type TalliedModule, tally } from "./summary-reporter.ts";
+import { remarks, summaryLine, type TalliedModule, tally } from "./summary-reporter.ts";
 
 type Result = ReturnType<
   ReturnType<TalliedModule["children"]["allTests"]> extends Iterable<infer T>
@@ -9,7 +9,14 @@ type Result = ReturnType<
     : never
 >;
 
-const named = (fullName: string, result: Result) => ({ fullName, result: () => result });
+const named = (fullName: string, result: Result, flaky = false) => ({
+  fullName,
+  result: () => result,
+  diagnostic: () => ({
+    flaky,
+    ...{ duration: 1, heap: undefined, repeatCount: 0, retryCount: flaky ? 1 : 0, slow: false, startTime: 0 },
+  }),
+});
 const passed = { state: "passed", errors: undefined } as const;
 const failed = { state: "failed", errors: [] } as const;
 const skipped = (note: string | undefined) => ({ state: "skipped", errors: undefined, note }) as const;
@@ -56,7 +63,7 @@ test("every skip is told with its reason: its note, or its group's title", () =>
     ],
     0,
   );
-  expect(skipLines(t, false)).toEqual([
+  expect(remarks(t, false)).toEqual([
     "skipped: a: no nft; apt-get install nftables",
     "skipped: page [chromium is missing] > b: chromium is missing",
     "skipped: c: no reason given",
@@ -65,6 +72,12 @@ test("every skip is told with its reason: its note, or its group's title", () =>
 
 test("in CI a skip fails the run and says so", () => {
   const t = tally([module({ tests: [named("a", skipped("why"))] })], 0);
-  expect(skipLines(t, true).at(-1)).toBe("CI=true: 1 skipped, so this run fails");
-  expect(skipLines(tally([], 0), true)).toEqual([]);
+  expect(remarks(t, true).at(-1)).toBe("CI=true: 1 skipped, so this run fails");
+  expect(remarks(tally([], 0), true)).toEqual([]);
+});
+
+test("a test that passed only when it was tried again is named", () => {
+  const t = tally([module({ tests: [named("a", passed), named("b", passed, true)] })], 0);
+  expect(summaryLine(t)).toBe("2 passed, 0 failed, 0 skipped");
+  expect(remarks(t, true)).toEqual(["tried again: b"]);
 });
