@@ -1,10 +1,12 @@
 import { ExitCode } from "../core/fault.ts";
+import type { LiveSample } from "../core/media/live-samples.ts";
 import type { LayerWish } from "../core/room.ts";
 import { shutDownNative } from "../peer/native.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
 import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
 import type { FromChild, Job, ToChild } from "./job.ts";
 import { PublishSession } from "./publish-session.ts";
+import { PushSession } from "./push-session.ts";
 import { RecordSession } from "./record-session.ts";
 import { RelaySession } from "./relay-session.ts";
 import { lockSession } from "./session-lock.ts";
@@ -24,6 +26,7 @@ type Session = {
   resume?(): void;
   keyframe?(trackId: string): void;
   prefer?(layer: LayerWish): void;
+  sample?(sample: LiveSample): void;
   run(): Promise<Extract<FromChild, { t: "done" }>>;
 };
 
@@ -44,6 +47,8 @@ function sessionFor(job: Job): Session {
       return new PublishSession(job, report);
     case "relay":
       return new RelaySession(job, report);
+    case "push":
+      return new PushSession(job, report);
   }
 }
 
@@ -69,6 +74,7 @@ process.on("message", (m: ToChild) => {
   else if (m.t === "resume") session?.resume?.();
   else if (m.t === "layer") session?.prefer?.(m.layer);
   else if (m.t === "keyframe") session?.keyframe?.(m.trackId);
+  else if (m.t === "sample") session?.sample?.(m.sample);
   else if (!session) {
     session = sessionFor(m.job);
     const { job } = m;

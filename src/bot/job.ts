@@ -1,5 +1,6 @@
 import type { ExitCodeValue } from "../core/fault.ts";
 import type { Frame, MediaKind, TrackSource } from "../core/frame.ts";
+import type { LiveSample } from "../core/media/live-samples.ts";
 import type { LayerWish, Peer, RemoteTrack } from "../core/room.ts";
 import type { StatsReport } from "../core/stats/webrtc-stats.ts";
 import type { Millis } from "../core/time.ts";
@@ -66,8 +67,17 @@ export type RelayJob = RoomCall & {
   readonly maxBitrate: number;
 };
 
+/** Publishes a stream that the supervisor hands over as it is made: H.264 and Opus. Ends with its connection. */
+export type PushJob = RoomCall & {
+  readonly job: "push";
+  /** Of the H.264: `profile-level-id`, six hexadecimal digits. */
+  readonly profile: string;
+  /** Of the pictures, bit/s. */
+  readonly bitrate: number;
+};
+
 /** Work for one child process. */
-export type Job = RecordJob | PublishJob | RelayJob;
+export type Job = RecordJob | PublishJob | RelayJob | PushJob;
 
 /** Supervisor to child. */
 export type ToChild =
@@ -82,7 +92,9 @@ export type ToChild =
   /** Another simulcast layer from now on, of everything. */
   | { readonly t: "layer"; readonly layer: LayerWish }
   /** Somebody waits for a keyframe of a relayed track. */
-  | { readonly t: "keyframe"; readonly trackId: string };
+  | { readonly t: "keyframe"; readonly trackId: string }
+  /** The next frame of the stream that is pushed. */
+  | { readonly t: "sample"; readonly sample: LiveSample };
 
 /** Live figures of one incoming or outgoing track. */
 export type TrackStatus = {

@@ -47,8 +47,8 @@ export type Supervised = {
   /** Leave out what comes from now on, or take it again. A child that has to be started again is told by its job. */
   pause(): void;
   resume(): void;
-  /** Tells the running child something; lost where there is none. */
-  send(message: ToChild): void;
+  /** Tells the running child something; lost where there is none. `left`: called when it is on its way, or was lost. */
+  send(message: ToChild, left?: () => void): void;
   /** Process id of the running child, for tests and status. */
   readonly pid: number | undefined;
 };
@@ -154,9 +154,10 @@ class Supervisor implements Supervised {
     this.send({ t: "resume" });
   }
 
-  send(m: ToChild): void {
+  send(m: ToChild, left: () => void = () => undefined): void {
     // A child that just died answers with its close event.
-    if (this.#child?.connected) this.#child.send(m, () => undefined);
+    if (this.#child?.connected) this.#child.send(m, () => left());
+    else left();
   }
 
   #onMessage(m: FromChild): void {

@@ -24,6 +24,8 @@ export type LocalTrack = {
   readonly kind: MediaKind;
   readonly source: TrackSource;
   readonly codec: string;
+  /** H.264: the `profile-level-id` of what is sent, to name it so where the other side takes that profile. */
+  readonly profile?: string;
   /** RIDs of the layers to offer (simulcast, RFC 8853), the smallest picture first; absent: one stream. */
   readonly layers?: readonly string[];
 };

@@ -146,6 +146,12 @@ export class PeerHost implements RtcHost {
     this.#o.pump.touch(this.#pumped);
   }
 
+  /** Sends what was put into senders by others than the pump. */
+  flush(): void {
+    const now = this.#o.pump.now();
+    for (const { media } of this.#links.values()) media.run(now);
+  }
+
   /** Asks for a keyframe of a link's m-line. */
   requestKeyframe(linkId: string, mid: string): void {
     this.#engine.requestKeyframe(linkId, mid);

@@ -16,7 +16,8 @@ import {
   type OutgoingTrackStats,
 } from "./outgoing-track.ts";
 import type { SampleIndex } from "./sample-index.ts";
-import { type DueSample, SampleLoop } from "./sample-loop.ts";
+import { SampleLoop } from "./sample-loop.ts";
+import type { DueSample, SampleSource } from "./sample-source.ts";
 
 /** An RTP packet of 1200 octets fits every path that WebRTC works on, SRTP, UDP and IP included. */
 const DEFAULT_MAX_PACKET = 1200;
@@ -38,7 +39,9 @@ export type FrameSent = {
 
 /** What a participant sends over one connection. */
 export type MediaSenderOptions = {
-  readonly index: SampleIndex;
+  /** A clip, sent in a loop; absent: what `live` gives. */
+  readonly index?: SampleIndex;
+  readonly live?: SampleSource;
   /** Negotiated tracks. Samples of a kind that was not negotiated are not sent. */
   readonly audio?: OutgoingTrackOptions | undefined;
   /**
@@ -54,7 +57,7 @@ export type MediaSenderOptions = {
   /** Unix time minus monotonic now, in milliseconds; the same for all senders of a participant. */
   readonly wallOffsetMs: number;
   readonly random: Random;
-  /** Average video rate in bits per second, all layers; absent: as if each were what the index says. */
+  /** Average video rate in bits per second, all layers; absent: as if each were what the index says, or little. */
   readonly targetBps?: number;
   /** Octets of the largest RTP packet. */
   readonly maxPacket?: number;
@@ -90,12 +93,12 @@ type Outgoing = {
 };
 
 /**
- * Sends a looped clip over one connection: content clock, packetizers, pacer, sender reports, answers to NACK
+ * Sends a looped clip, or a live stream, over one connection: content clock, packetizers, pacer, sender reports, answers to NACK
  * and to requests for keyframes. Poll it at every deadline and after every `onRtcp`, until it gives nothing.
  */
 export class MediaSender {
   readonly #o: MediaSenderOptions;
-  readonly #loop: SampleLoop;
+  readonly #source: SampleSource;
   readonly #tracks: readonly OutgoingTrack[];
   readonly #audio: readonly OutgoingTrack[];
   /** Layers, in the order of the options. */
@@ -105,20 +108,14 @@ export class MediaSender {
   readonly #transport: TransportCcSender;
   readonly #ntp: NtpClock;
   #rembBps: number | undefined;
+  #heardAt: Millis | undefined;
   #stopped = false;
 
   /** Errors: media-invalid when the index is inconsistent. */
   constructor(o: MediaSenderOptions) {
     this.#o = o;
     const layers = o.video === undefined ? [] : [o.video].flat();
-    this.#loop = new SampleLoop(
-      {
-        ...(o.audio && o.index.audio ? { audio: o.index.audio } : {}),
-        ...(layers.length > 0 && o.index.video ? { video: o.index.video } : {}),
-        durationUs: o.index.durationUs,
-      },
-      { start: o.start, ...(o.maxLateMs === undefined ? {} : { maxLateMs: o.maxLateMs }) },
-    );
+    this.#source = o.live ?? loopOf(o, layers.length > 0);
     this.#ntp = new NtpClock(o.wallOffsetMs);
     this.#reports = new SenderReports({ cname: o.cname, ntp: this.#ntp, random: o.random });
     const outgoing = (t: OutgoingTrackOptions) =>
@@ -138,18 +135,23 @@ export class MediaSender {
     this.#pacer.target = bps;
   }
 
+  /** When the other side last said anything of what it gets; undefined: never. */
+  get heardAt(): Millis | undefined {
+    return this.#heardAt;
+  }
+
   /** Pauses a simulcast layer, or lets it go on, with a keyframe. No effect where there is no such layer. */
   setActive(layer: number, active: boolean): void {
     const track = this.#video[layer];
     if (!track || track.active === active) return;
     track.active = active;
-    if (active) this.#loop.requestKeyframe();
+    if (active) this.#source.requestKeyframe();
   }
 
   /** Next RTP or RTCP packet to send now; undefined: nothing until `deadline` or the next push. */
   poll(now: Millis): Uint8Array | undefined {
     if (this.#stopped) return undefined;
-    for (let due = this.#loop.poll(now); due; due = this.#loop.poll(now)) this.#enqueue(due, now);
+    for (let due = this.#source.poll(now); due; due = this.#source.poll(now)) this.#enqueue(due, now);
     const report = this.#reports.poll(now);
     if (report) return report;
     const next = this.#pacer.poll(now);
@@ -159,13 +161,14 @@ export class MediaSender {
   /** When `poll` has something to do again; undefined: never (stopped, or nothing to send). */
   get deadline(): Millis | undefined {
     if (this.#stopped) return undefined;
-    return earliest(earliest(this.#loop.deadline, this.#pacer.deadline), this.#reports.deadline);
+    return earliest(earliest(this.#source.deadline, this.#pacer.deadline), this.#reports.deadline);
   }
 
   /** Takes in a datagram of RTCP. Malformed parts and packets about streams of others are ignored. */
   onRtcp(bytes: Uint8Array, now: Millis): void {
     if (this.#stopped) return;
     for (const p of parseRtcp(bytes).packets) {
+      this.#heardAt = now;
       switch (p.type) {
         case "sr":
         case "rr":
@@ -175,12 +178,12 @@ export class MediaSender {
           this.#onNack(p, now);
           break;
         case "pli":
-          if (this.#trackOf(p.media)?.keyframeRequests.onPli(now)) this.#loop.requestKeyframe();
+          if (this.#trackOf(p.media)?.keyframeRequests.onPli(now)) this.#source.requestKeyframe();
           break;
         case "fir":
           for (const e of p.entries)
             if (this.#trackOf(e.ssrc)?.keyframeRequests.onFir(p.sender, e.seq, now))
-              this.#loop.requestKeyframe();
+              this.#source.requestKeyframe();
           break;
         case "remb":
           this.#rembBps = p.bitrate;
@@ -210,7 +213,7 @@ export class MediaSender {
       tracks: this.#tracks.map((t) => t.stats()),
       targetBps: this.#pacer.target,
       queuedOctets: this.#pacer.queued,
-      stalls: this.#loop.stalls,
+      stalls: this.#source.stalls,
       rembBps: this.#rembBps,
       transport: { sent, arrived, lost, rttMs },
     };
@@ -271,8 +274,22 @@ export class MediaSender {
   }
 }
 
-/** Bits per second of a clip's video. */
-function averageVideoRate(index: SampleIndex): number {
+/** The clip, as far as it was negotiated. Errors: media-invalid. */
+function loopOf(o: MediaSenderOptions, video: boolean): SampleLoop {
+  const { index } = o;
+  return new SampleLoop(
+    {
+      ...(o.audio && index?.audio ? { audio: index.audio } : {}),
+      ...(video && index?.video ? { video: index.video } : {}),
+      durationUs: index?.durationUs ?? 0,
+    },
+    { start: o.start, ...(o.maxLateMs === undefined ? {} : { maxLateMs: o.maxLateMs }) },
+  );
+}
+
+/** Bits per second of a clip's video; 0 where there is no clip. */
+function averageVideoRate(index: SampleIndex | undefined): number {
+  if (!index) return 0;
   const octets = (index.video ?? []).reduce((n, s) => n + s.size, 0);
   return (octets * 8e6) / index.durationUs;
 }

@@ -8,7 +8,7 @@ import { type NackCounters, NackResponder } from "../rtp/send/nack-responder.ts"
 import { RemoteView } from "../rtp/send/remote-view.ts";
 import { RtpSendStream } from "../rtp/send/stream.ts";
 import type { Millis } from "../time.ts";
-import type { DueSample } from "./sample-loop.ts";
+import type { DueSample } from "./sample-source.ts";
 
 /** One outgoing track as negotiated. */
 export type OutgoingTrackOptions = {

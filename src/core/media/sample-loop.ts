@@ -1,7 +1,7 @@
-import type { MediaKind } from "../frame.ts";
 import { earliest } from "../machine.ts";
 import { type Millis, millis } from "../time.ts";
 import { type SampleIndex, SampleRow } from "./sample-index.ts";
+import type { DueSample, SampleSource } from "./sample-source.ts";
 
 /** A requested keyframe may wait this long for a cut that keeps sound and picture exactly together. */
 const CUT_SEARCH_US = 80_000;
@@ -10,22 +10,6 @@ const EXACT_US = 1000;
 /** Milliseconds are fractions: a sample this close ahead is due, or its deadline could round to never. */
 const ROUNDING_US = 1;
 const DEFAULT_MAX_LATE_MS = 500;
-
-/** A sample that is due. */
-export type DueSample = {
-  readonly track: MediaKind;
-  /** Position in the clip's sample table. */
-  readonly sampleIndex: number;
-  /** Pass through the clip, from 0. */
-  readonly loop: number;
-  /** Media time in microseconds: continuous over passes and skipped content; RTP time follows it. */
-  readonly mediaTimeUs: number;
-  /** Video: decodes without earlier frames. Audio: true. */
-  readonly keyframe: boolean;
-  /** First sample of the track, or the first one after missed ones: media time jumped. */
-  readonly resumed: boolean;
-  readonly audioLevel?: number;
-};
 
 /** What a loop starts with. */
 export type SampleLoopOptions = {
@@ -47,7 +31,7 @@ type Cut = { readonly from: number; readonly to: number };
  * exactly where a frame within `CUT_SEARCH_US` allows it), and neither track has a gap in media time. Errors
  * do not add up: the sound is placed by the video's shift every time.
  */
-export class SampleLoop {
+export class SampleLoop implements SampleSource {
   readonly #start: Millis;
   readonly #maxLateUs: number;
   readonly #video: SampleRow | undefined;

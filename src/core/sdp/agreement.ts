@@ -1,3 +1,4 @@
+import { fmtpValue } from "../fmtp.ts";
 import type { LocalTrack } from "../room.ts";
 import type { MediaSection, SdpCodec } from "./description.ts";
 import type { NegotiatedMedia, NegotiatedPayload, NegotiatedSend } from "./negotiated.ts";
@@ -25,13 +26,27 @@ export function payloadOf(mine: SdpCodec, theirs: SdpCodec): NegotiatedPayload {
   };
 }
 
+/** Of the formats of a codec, the one with the H.264 profile of what is sent; the first where none has it. */
+export function sentFormat<T extends { readonly fmtp: string }>(
+  formats: readonly T[],
+  track: LocalTrack,
+): T | undefined {
+  const profileOf = (id: string | undefined) => id?.slice(0, 2).toLowerCase();
+  const sent = profileOf(track.profile);
+  const same = formats.find((f) => profileOf(fmtpValue(f.fmtp, "profile-level-id")) === sent);
+  return (sent === undefined ? undefined : same) ?? formats[0];
+}
+
 /** Our stream with the payload type that the other side takes; undefined: it does not take the codec. */
 export function negotiatedSend(
   send: OwnStream,
   remote: MediaSection,
   payloads: readonly NegotiatedPayload[],
 ): NegotiatedSend | undefined {
-  const payload = payloads.find((p) => p.codec === send.track.codec);
+  const payload = sentFormat(
+    payloads.filter((p) => p.codec === send.track.codec),
+    send.track,
+  );
   if (!payload) return undefined;
   const repair = payloads.find((p) => p.apt === payload.payloadType)?.payloadType;
   const stream = (s: { readonly ssrc: number; readonly rtxSsrc: number }) => ({

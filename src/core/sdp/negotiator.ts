@@ -1,7 +1,7 @@
 import type { MediaKind } from "../frame.ts";
 import { type Random, randomInt } from "../random.ts";
 import type { LinkPlan, LocalTrack } from "../room.ts";
-import { negotiatedSend, type OwnStream, payloadOf, remoteSsrcs } from "./agreement.ts";
+import { negotiatedSend, type OwnStream, payloadOf, remoteSsrcs, sentFormat } from "./agreement.ts";
 import type { Capability } from "./capabilities.ts";
 import type { Direction, MediaSection, SdpCodec, SessionDescription } from "./description.ts";
 import { answerCodecs, answerExtensions, offerCodecs, offerExtensions, PayloadTypes } from "./formats.ts";
@@ -328,7 +328,8 @@ function dataSection(mid: string, sctpPort: number | undefined): MediaSection {
 
 /** The codec we really send goes first: the other side reads the order as our preference. */
 function preferSent(codecs: readonly SdpCodec[], track: LocalTrack): readonly SdpCodec[] {
-  const sent = codecs.find((c) => c.name.toLowerCase() === track.codec);
+  const formats = codecs.filter((c) => c.name.toLowerCase() === track.codec);
+  const sent = sentFormat(formats, track);
   return sent ? [sent, ...codecs.filter((c) => c !== sent)] : codecs;
 }
 

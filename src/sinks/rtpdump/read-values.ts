@@ -203,6 +203,7 @@ function readLocalTrack(v: unknown): LocalTrack | undefined {
   const source = oneOf(f?.source, sources);
   const codec = text(f?.codec);
   if (id === undefined || kind === undefined || source === undefined || codec === undefined) return undefined;
-  const all = { id, kind, source, codec, layers: list(f?.layers, text) } satisfies All<LocalTrack>;
+  const profile = text(f?.profile);
+  const all = { id, kind, source, codec, profile, layers: list(f?.layers, text) } satisfies All<LocalTrack>;
   return defined(all);
 }

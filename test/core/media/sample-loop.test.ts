@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { RoomtapError } from "../../../src/core/fault.ts";
 import type { SampleIndex } from "../../../src/core/media/sample-index.ts";
-import { type DueSample, SampleLoop } from "../../../src/core/media/sample-loop.ts";
+import { SampleLoop } from "../../../src/core/media/sample-loop.ts";
+import type { DueSample } from "../../../src/core/media/sample-source.ts";
 import { randomInt, seededRandom } from "../../../src/core/random.ts";
 import { type Millis, millis } from "../../../src/core/time.ts";
 
