@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { LocalTrack } from "../../../src/core/room.ts";
 import type { SessionDescription } from "../../../src/core/sdp/description.ts";
 import type { DescriptionBody, Negotiator } from "../../../src/core/sdp/negotiator.ts";
 import {
@@ -43,6 +44,23 @@ function exchange(name: string): { ours: Negotiator; offers: DescriptionBody[]; 
 }
 
 describe("our offer", () => {
+  test("names H.264 by the profile that is sent, and so does what is agreed, where the other side takes it", () => {
+    const main = { ...publisher.send.find((t) => t.kind === "video"), codec: "h264", profile: "4d401f" };
+    const wish = { ...publisher, send: [main as LocalTrack] };
+    const typeWith = (refuse: RegExp) => {
+      const ours = negotiator();
+      const offer = read(describeBody(ours.createOffer(wish), "actpass"));
+      const [video] = offer.media;
+      expect(video?.codecs[0]?.fmtp).toContain("profile-level-id=4d0034");
+      const codecs = video?.codecs.filter((c) => !refuse.test(c.fmtp)) ?? [];
+      const media = video ? [{ ...video, codecs, direction: "recvonly" as const }] : [];
+      expect(ours.applyAnswer({ ...offer, media })).toBe(true);
+      return ours.media[0]?.send?.payload.fmtp;
+    };
+    expect(typeWith(/none/)).toContain("profile-level-id=4d0034");
+    expect(typeWith(/4d0034/)).toContain("profile-level-id=42e034");
+  });
+
   test.each(ownShapes)(
     "of $name numbers its m-lines, and no number means two things in a bundle",
     (shape) => {
