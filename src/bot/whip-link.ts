@@ -3,6 +3,7 @@ import { parseAvcDecoderConfig } from "../core/codecs/h264-avcc.ts";
 import { splitLengths } from "../core/codecs/nal-lengths.ts";
 import type { ErrorCode } from "../core/fault.ts";
 import type { LiveSample } from "../core/media/live-samples.ts";
+import type { RoomAccess } from "../core/room.ts";
 import type { ProgramFormat, Rendition } from "../sinks/program/program.ts";
 import type { OpenLink, PushLink, PushLinkEvents, PushSample } from "../sinks/push/link.ts";
 import type { DoneMessage, StatusMessage } from "./job.ts";
@@ -20,8 +21,7 @@ const FINAL: ReadonlySet<string> = new Set<ErrorCode>(["auth", "usage", "negotia
 export type WhipLinkOptions = {
   /** Address as the room adapters take it: `whip+https://...`. */
   readonly room: string;
-  readonly token?: string | undefined;
-  readonly insecure?: boolean | undefined;
+  readonly access: RoomAccess;
   readonly ffmpeg: string;
   readonly rendition: Rendition;
   /** Takes secrets out of a text. */
@@ -63,16 +63,13 @@ class WhipLink implements PushLink {
       onPacket: (data, timeMs) => this.#hand({ track: "audio", data, timeMs, keyframe: true }),
       onFailure: (error) => o.onWarning(`no sound for a while: ${error.message}`),
     });
-    const { room, token, insecure, rendition } = o;
+    const { room, access, rendition } = o;
     this.#child = supervise({
       job: () => ({
         job: "push",
-        room,
-        name: "Roomtap stream",
+        ...{ room, name: "Roomtap stream", access },
         profile: profileOf(format),
         bitrate: rendition.bitrate,
-        ...(token === undefined ? {} : { token }),
-        ...(insecure === undefined ? {} : { insecure }),
       }),
       onStatus: (status) => this.#onStatus(status),
       onNotice: ({ level, text }) => {

@@ -63,12 +63,16 @@ function createWhipPush(t: WhipPushTarget, name: string, plan: ProgramPlan, o: W
   const { shown } = parseWhipTarget(room);
   const redact = redactor(t);
   const { onStatus, onNotice } = o;
+  const access = {
+    ...(t.token === undefined ? {} : { token: t.token }),
+    ...(t.insecure === undefined ? {} : { insecure: t.insecure }),
+  };
   return new PushSink({
     ...o,
     name,
     shown,
     open: whipLinks({
-      ...{ room, token: t.token, insecure: t.insecure, ffmpeg: o.ffmpeg, rendition, redact },
+      ...{ room, access, ffmpeg: o.ffmpeg, rendition, redact },
       onWarning: (text) => onNotice?.("warn", `${name} (${shown}): ${text}`),
       onStatus: onStatus && ((status) => onStatus(name, status)),
       ...(o.script === undefined ? {} : { script: o.script }),

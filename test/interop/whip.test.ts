@@ -16,12 +16,19 @@ import { WhipBrowser, type WhipReception } from "../support/whip-endpoint.ts";
 const TOKEN = "whip-test-token-77";
 const script = fileURLToPath(new URL("../../dist/bot/child.js", import.meta.url));
 
+/** Sound and picture of one time are played together, as a browser manages to; it takes its seconds to get there. */
+const LIPS_MS = 60;
+
+/** Pictures are seen, and their sound with them. */
+const plays = (pictures: number) => (r: WhipReception) =>
+  r.framesDecoded > pictures && Math.abs(r.soundAheadMs ?? LIPS_MS) < LIPS_MS;
+
 /** Waits until the browser's statistics are as wanted. */
 async function received(
   browser: WhipBrowser,
   what: string,
   is: (r: WhipReception) => boolean,
-  capMs = 15_000,
+  capMs = 40_000,
 ): Promise<WhipReception> {
   const end = performance.now() + capMs;
   for (;;) {
@@ -53,15 +60,10 @@ describeWith("a WHIP endpoint that is Chromium", [findChromium()], () => {
   test("plays the clip that is published to it, until the session is ended", async () => {
     const publisher = startCli(["publish", `whip+${browser.url}`], { env: { ROOMTAP_TOKEN: TOKEN } });
     try {
-      const r = await received(
-        browser,
-        "picture and sound",
-        (x) => x.framesDecoded > 60 && x.soundAheadMs !== undefined,
-      );
+      const r = await received(browser, "picture and sound", plays(60));
       console.log("publish", JSON.stringify(r));
       expect(r).toMatchObject({ videoCodec: "video/VP8", packetsLost: 0 });
       expect(r.audioEnergy).toBeGreaterThan(0);
-      expect(Math.abs(r.soundAheadMs ?? 999)).toBeLessThan(60);
       publisher.kill("SIGINT");
       const { code, stderr } = await publisher.done;
       expect([code, stderr]).toEqual([0, expect.not.stringMatching(/error|whip-stream-key/)]);
@@ -97,20 +99,19 @@ describeWith("a WHIP endpoint that is Chromium", [findChromium()], () => {
     if (!sink) throw new Error("no sink");
     const feed = new ProgramFeed(stream, [sink]);
     try {
-      const fits = (x: WhipReception) => x.framesDecoded > 45 && x.soundAheadMs !== undefined;
-      const first = await received(browser, "picture and sound", fits);
+      const first = await received(browser, "picture and sound", plays(45));
       console.log("push", JSON.stringify(first));
       expect(first).toMatchObject({ videoCodec: "video/H264", width: 320, height: 180, packetsLost: 0 });
       expect(first.audioEnergy).toBeGreaterThan(0);
       expect(first.concealedSamples / first.samplesReceived).toBeLessThan(0.1);
-      expect(Math.abs(first.soundAheadMs ?? 999)).toBeLessThan(60);
-      expect(sink.status()).toMatchObject({ state: "running", attempts: 1 });
+      const { state, attempts } = sink.status();
+      expect(state).toBe("running");
       await browser.kill();
       await browser.open();
-      const again = await received(browser, "picture and sound again", fits, 30_000);
+      const again = await received(browser, "picture and sound again", plays(45));
       console.log("push again", JSON.stringify(again), JSON.stringify(notices));
       expect(sink.status()).toMatchObject({ state: "running" });
-      expect(sink.status().attempts).toBeGreaterThan(1);
+      expect(sink.status().attempts).toBeGreaterThan(attempts);
       expect(notices.join()).not.toMatch(/whip-stream-key|whip-test-token/);
       expect(JSON.stringify(statuses.at(-1)?.statistics)).toContain("pliCount");
     } finally {

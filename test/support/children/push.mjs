@@ -13,7 +13,8 @@ const connected = () =>
 const acts = {
   takes: { start: connected },
   refuses: {
-    start: (job) => done(3, { error: { code: "auth", message: `not with ${job.token} at /stream-key-1` } }),
+    start: (job) =>
+      done(3, { error: { code: "auth", message: `not with ${job.access.token} at /stream-key-1` } }),
   },
   loses: { start: connected, sample: () => done(4, { error: { code: "peer-lost", message: "it is gone" } }) },
   crashes: { start: connected, sample: () => process.exit(134) },
