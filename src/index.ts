@@ -28,6 +28,7 @@ export {
   type RestreamStatus,
 } from "./bot/restream.ts";
 export { type VerifyOptions, type VerifyResult, verify } from "./bot/verify.ts";
+export type { WhipPushTarget } from "./bot/whip-push.ts";
 export { type ErrorCode, ExitCode, type ExitCodeValue, RoomtapError } from "./core/fault.ts";
 export type {
   Cancel,

@@ -16,6 +16,7 @@ import { machineNow } from "./machine-clock.ts";
 import { AUDIO_BITRATE, type PlannedRendition, planRenditions, type Size } from "./restream-plan.ts";
 import { RoomMirror } from "./room-mirror.ts";
 import { type Supervised, supervise } from "./supervisor.ts";
+import { checkWhipTargets, createWhipPushes, type WhipPushTarget } from "./whip-push.ts";
 
 /** How the stream is cut for players. Times in milliseconds. */
 export type HlsOptions = {
@@ -55,6 +56,8 @@ export type RestreamOptions = RoomOptions & {
   readonly videoBitrate?: number;
   readonly hls?: HlsOptions;
   readonly targets?: readonly PushTarget[];
+  /** WHIP endpoints. */
+  readonly whip?: readonly WhipPushTarget[];
   /** Other sinks; they are closed at the end. */
   readonly sinks?: (plan: ProgramPlan, ffmpeg: string) => readonly ProgramSink[];
   /** Stop after this long, milliseconds. */
@@ -139,6 +142,7 @@ export class Restream {
         hint: "name who it is with --participant, and leave out --renditions",
       });
     await checkPushTargets(o.targets ?? [], ffmpeg);
+    await checkWhipTargets(o.whip ?? [], ffmpeg);
     return new Restream(o, ffmpeg);
   }
 
@@ -167,6 +171,7 @@ export class Restream {
     this.#sinks = [
       ...(this.#hls ? [this.#hls] : []),
       ...createPushes(o.targets ?? [], plan, { ffmpeg, onNotice }),
+      ...createWhipPushes(o.whip ?? [], plan, { ffmpeg, onNotice }),
       ...(o.sinks?.(plan, ffmpeg) ?? []),
     ];
     this.#copied = o.copy ? this.#copying(segmentMs) : undefined;

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { type HlsOptions, Restream, type RestreamResult } from "../../bot/restream.ts";
 import { parseRenditions, parseSize2d, type Size } from "../../bot/restream-plan.ts";
+import type { WhipPushTarget } from "../../bot/whip-push.ts";
 import { ExitCode, RoomtapError } from "../../core/fault.ts";
 import type { StreamFigures } from "../../server/origin/metrics.ts";
 import { createOrigin, type Origin } from "../../server/origin/origin.ts";
@@ -36,6 +37,8 @@ type RestreamFlags = RoomFlags & {
   rtmpFile?: string[];
   srt?: string[];
   rtsp?: string[];
+  whip?: string[];
+  whipToken?: string;
   file?: string[];
   duration?: number;
   maxBitrate: number;
@@ -50,7 +53,9 @@ const LINGER_MS = 3000;
 /** `roomtap restream`. */
 export function restreamCommand(context: CommandContext): Command {
   const command = new Command("restream")
-    .description("Turn a room into a live stream: HLS for browsers and phones, RTMP, SRT, RTSP, a file.")
+    .description(
+      "Turn a room into a live stream: HLS for browsers and phones, RTMP, SRT, RTSP, WHIP, a file.",
+    )
     .argument("<room>", roomArgument)
     .optionsGroup("HLS:")
     .option("--hls <dir>", "write the stream into this directory, for any web server")
@@ -101,6 +106,8 @@ export function restreamCommand(context: CommandContext): Command {
     .option("--rtmp-file <file>", "a file that holds such an address", collect)
     .option("--srt <url>", "srt:// address", collect)
     .option("--rtsp <url>", "rtsp:// address to publish to", collect)
+    .option("--whip <url>", "https:// address of a WHIP endpoint", collect)
+    .addOption(new Option("--whip-token <token>", "bearer token of all of these").env("ROOMTAP_WHIP_TOKEN"))
     .option("--file <file>", "a file: .mp4, .mkv or .ts", collect)
     .optionsGroup("Room:")
     .option("--duration <time>", "stop after this long, like 30s or 1h", parseDuration)
@@ -121,14 +128,15 @@ Everything is encoded once, H.264 and AAC, and carried to all targets; one that 
 disturbs the others and is tried again. Ctrl-C ends the stream properly: playlists get their end, files
 are completed.
 
-Whoever sees the command lines of this machine (ps) sees a stream key given with --rtmp, --srt or --rtsp;
---rtmp-env and --rtmp-file keep it out of there.
+Whoever sees the command lines of this machine (ps) sees a stream key given with --rtmp, --srt, --rtsp or
+--whip; --rtmp-env, --rtmp-file and ROOMTAP_WHIP_TOKEN keep it out of there.
 ${roomHelp}
 
 Examples:
   roomtap restream ws://127.0.0.1:8080/standup --serve 8888
   roomtap restream ws://127.0.0.1:8080/standup --hls /var/www/live --renditions 720p,360p
   roomtap restream ws://127.0.0.1:8080/standup --show speaker --rtmp-env STREAM_URL --file talk.mp4
+  ROOMTAP_WHIP_TOKEN=... roomtap restream ws://127.0.0.1:8080/standup --whip https://media.example.com/live/whip
   roomtap restream ws://127.0.0.1:8080/standup --serve 8888 --host 0.0.0.0 --serve-token "$T"`,
     )
     .action(async (room: string, flags: RestreamFlags) => {
@@ -149,9 +157,10 @@ Examples:
       try {
         const targets = await targetsOf(flags, (text) => say("warn", text));
         const hls = hlsOf(flags);
-        if (!hls && targets.length === 0)
+        const whip = whipOf(flags);
+        if (!hls && targets.length + whip.length === 0)
           throw new RoomtapError("usage", "nowhere to stream to", {
-            hint: "add --serve 8888, --hls DIR, --rtmp URL, --srt URL, --rtsp URL or --file FILE",
+            hint: "add --serve 8888, --hls DIR, --rtmp URL, --srt URL, --rtsp URL, --whip URL or --file FILE",
           });
         const stream = await Restream.open({
           ...roomOptions(room, flags),
@@ -160,6 +169,7 @@ Examples:
           size: flags.size,
           framesPerSecond: flags.fps,
           targets,
+          whip,
           stop: stop.signal,
           onStatus: (status) => {
             event(status);
@@ -223,6 +233,10 @@ async function targetsOf(f: RestreamFlags, warn: (text: string) => void): Promis
   for (const url of f.rtsp ?? []) targets.push({ kind: "rtsp", url });
   for (const url of f.file ?? []) targets.push({ kind: "file", url });
   return targets;
+}
+
+function whipOf({ whip, whipToken: token }: RestreamFlags): WhipPushTarget[] {
+  return (whip ?? []).map((url) => ({ url, ...(token === undefined ? {} : { token }) }));
 }
 
 /** Starts the HTTP server, where one is wanted. */
