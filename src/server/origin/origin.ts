@@ -25,6 +25,8 @@ export type OriginOptions = {
   readonly figures: () => StreamFigures;
   /** Requests that wait at a time; default 2000. */
   readonly maxWaiting?: number;
+  /** A viewer that takes nothing of an answer for so long, in milliseconds, is cut off; default 10,000. */
+  readonly stalledMs?: number;
   /** Folder of the built page; default: next to this module. */
   readonly webRoot?: string;
   /** Never gets secrets. */
@@ -41,7 +43,8 @@ export interface Origin {
 }
 
 const MAX_WAITING = 2000;
-const MAX_CONNECTIONS = 10_000;
+const STALLED_MS = 10_000;
+const MAX_CONNECTIONS = 5000;
 const CLOSE_GRACE_MS = 500;
 
 /**
@@ -59,6 +62,7 @@ export async function createOrigin(o: OriginOptions): Promise<Origin> {
   const requests: OriginRequests = new OriginRequests({
     ...{ source: o.source, player, rules, waiting, token: o.token, secure: o.tls !== undefined },
     open: o.public === true && o.token === undefined,
+    stalledMs: o.stalledMs ?? STALLED_MS,
     metrics: new OriginMetrics(
       o.figures,
       () => waiting.size,

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { HlsFile, HlsSource } from "../../sinks/hls/source.ts";
 import { type AccessRules, hostAllowed } from "../access.ts";
 import { securityHeaders } from "../page.ts";
 import type { Player } from "./assets.ts";
 import type { OriginMetrics, RequestKind } from "./metrics.ts";
 import { judgeReload, parseReload } from "./reload.ts";
+import { sendBody } from "./send-body.ts";
 import { Viewers } from "./viewers.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
@@ -19,6 +21,8 @@ export type OriginRequestsOptions = {
   /** Other web pages may read the stream: whoever reaches it may. */
   readonly open: boolean;
   readonly secure: boolean;
+  /** A viewer that takes nothing of an answer for so long, in milliseconds, is cut off. */
+  readonly stalledMs: number;
 };
 
 const PLAYLIST = "application/vnd.apple.mpegurl";
@@ -32,6 +36,11 @@ const STALE_TARGETS = 3;
 /** Playlists are waited for so many target durations (rfc8216bis section 6.2.5.2). */
 const WAIT_TARGETS = 3;
 
+/** An answer that takes longer is for somebody who is minutes behind by now. */
+const MAX_ANSWER_MS = 60_000;
+/** Requests on one connection that wait for their answers. Browsers send one after the other. */
+const MAX_PIPELINED = 8;
+
 type Answer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number>>;
@@ -43,6 +52,8 @@ export class OriginRequests {
   readonly #o: OriginRequestsOptions;
   readonly #viewers: Viewers;
   readonly #stopped = new AbortController();
+  /** Unanswered requests of each connection. */
+  readonly #open = new WeakMap<Socket, number>();
   readonly #unwatch: () => void;
   /** When something was new last; undefined: nothing yet. */
   #changedAt: number | undefined;
@@ -62,8 +73,20 @@ export class OriginRequests {
 
   /** Answers one request. Never rejects. */
   async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const { socket } = req;
+    const open = (this.#open.get(socket) ?? 0) + 1;
+    if (open > MAX_PIPELINED) {
+      socket.destroy();
+      return;
+    }
+    this.#open.set(socket, open);
     const gone = new AbortController();
-    res.on("close", () => gone.abort());
+    let cut: NodeJS.Timeout | undefined;
+    res.on("close", () => {
+      this.#open.set(socket, (this.#open.get(socket) ?? 1) - 1);
+      clearTimeout(cut);
+      gone.abort();
+    });
     const path = pathOf(req.url);
     const kind = kindOf(path);
     try {
@@ -77,7 +100,11 @@ export class OriginRequests {
         ...answer.headers,
       };
       res.writeHead(answer.status, headers);
-      if (req.method !== "HEAD") for (const piece of answer.body) res.write(piece);
+      cut = setTimeout(() => socket.destroy(), MAX_ANSWER_MS);
+      if (req.method !== "HEAD" && !(await sendBody(res, answer.body, this.#o.stalledMs))) {
+        socket.destroy();
+        return;
+      }
       res.end();
     } catch {
       // A viewer that went away in the middle; there is nobody to answer.
@@ -92,7 +119,7 @@ export class OriginRequests {
   }
 
   async #route(req: IncomingMessage, path: string, gone: AbortSignal): Promise<Answer> {
-    if (!hostAllowed(req.headers.host, this.#o.rules))
+    if (!hostAllowed(authorityOf(req), this.#o.rules))
       return say(421, "this server does not answer to that host name");
     if (req.method !== "GET" && req.method !== "HEAD")
       return say(405, "only GET and HEAD", { allow: "GET, HEAD" });
@@ -102,7 +129,7 @@ export class OriginRequests {
     if (admission === "no") return say(401, "this stream wants a token", { "www-authenticate": "Bearer" });
     const answer = await this.#serve(req, path, query, gone);
     if (admission !== "fresh") return answer;
-    const cookie = { "set-cookie": this.#viewers.cookieHeader };
+    const cookie = { "set-cookie": this.#viewers.cookieHeader(req) };
     // The secret leaves the address bar.
     if (path === "/")
       return { ...say(303, "here", { location: "/" }), headers: { ...cookie, location: "/" } };
@@ -191,12 +218,11 @@ export class OriginRequests {
         headers: { "content-range": `bytes */${file.length}`, "content-length": 0 },
         body: [],
       };
-    const body = [Buffer.concat(file.body).subarray(from, to + 1)];
     const contentRange = `bytes ${from}-${to}/${file.length}`;
     return {
       status: 206,
       headers: { ...headers, "content-length": to - from + 1, "content-range": contentRange },
-      body,
+      body: part(file.body, from, to + 1),
     };
   }
 
@@ -250,9 +276,27 @@ function busy(): Answer {
   return say(503, "too many players wait", { "retry-after": "1" });
 }
 
+/** The octets of `pieces` from `from` to before `to`, in the same memory. */
+function part(pieces: readonly Uint8Array[], from: number, to: number): Uint8Array[] {
+  let at = 0;
+  return pieces.flatMap((p) => {
+    const [start, end] = [Math.max(0, from - at), Math.min(p.length, to - at)];
+    at += p.length;
+    return start < end ? [p.subarray(start, end)] : [];
+  });
+}
+
+/** Scheme and authority of a target in absolute form, which every server takes (RFC 9112 section 3.2.2). */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
+
 /** The path as it was sent: nothing of it is decoded, and so nothing leads anywhere else. */
 function pathOf(url: string | undefined): string {
-  return (url ?? "/").split("?", 1)[0] ?? "/";
+  return (url ?? "/").replace(ABSOLUTE, "").split("?", 1)[0] || "/";
+}
+
+/** Whom the request is for; a target in absolute form says it better than the Host header. */
+function authorityOf(req: IncomingMessage): string | undefined {
+  return ABSOLUTE.exec(req.url ?? "")?.[1] ?? req.headers.host;
 }
 
 function kindOf(path: string): RequestKind {

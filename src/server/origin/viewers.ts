@@ -2,8 +2,6 @@ import { createHmac, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { tokenCheck } from "../access.ts";
 
-const COOKIE = "roomtap_viewer";
-
 /** How a viewer came in. `fresh`: with the secret in the address, which a cookie is to replace. */
 export type Admission = "no" | "yes" | "fresh";
 
@@ -34,16 +32,25 @@ export class Viewers {
     const bearer = /^Bearer (.+)$/i.exec(req.headers.authorization ?? "")?.[1];
     if (bearer !== undefined && this.#isToken(bearer)) return "yes";
     if (this.#isToken(query.get("token") ?? undefined)) return "fresh";
-    return this.#isCookie(cookieOf(req)) ? "yes" : "no";
+    return cookiesOf(req).some(this.#isCookie) ? "yes" : "no";
   }
 
-  /** Header of an answer to a fresh viewer. */
-  get cookieHeader(): string {
-    return `${COOKIE}=${this.#cookie}; Path=/; HttpOnly; SameSite=Strict${this.#secure ? "; Secure" : ""}`;
+  /** Header of the answer to a fresh viewer's request. */
+  cookieHeader(req: IncomingMessage): string {
+    return `${cookieName(req)}=${this.#cookie}; Path=/; HttpOnly; SameSite=Strict${this.#secure ? "; Secure" : ""}`;
   }
 }
 
-function cookieOf(req: IncomingMessage): string | undefined {
-  const pairs = (req.headers.cookie ?? "").split(";").map((p) => p.trim().split("="));
-  return pairs.find(([name]) => name === COOKIE)?.[1];
+/** Cookies know hosts and no ports (RFC 6265 section 8.5): every origin on a host needs a name of its own. */
+function cookieName(req: IncomingMessage): string {
+  return `roomtap_viewer_${req.socket.localPort ?? 0}`;
+}
+
+/** Several of one name may come, of other paths or older. */
+function cookiesOf(req: IncomingMessage): string[] {
+  const name = cookieName(req);
+  return (req.headers.cookie ?? "").split(";").flatMap((pair) => {
+    const at = pair.indexOf("=");
+    return pair.slice(0, at).trim() === name ? [pair.slice(at + 1).trim()] : [];
+  });
 }

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createOrigin, type Origin, type OriginOptions } from "../../../src/server/origin/origin.ts";
 import type { HlsEdge, HlsFile, HlsSource } from "../../../src/sinks/hls/source.ts";
@@ -282,7 +283,7 @@ describe("a token", () => {
     const { get } = await origin({ token, public: true });
     const page = await get(`/index.m3u8?token=${token}`);
     const cookie = page.headers.get("set-cookie") ?? "";
-    expect(cookie).toMatch(/^roomtap_viewer=[\w-]{20,}; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(cookie).toMatch(/^roomtap_viewer_\d+=[\w-]{20,}; Path=\/; HttpOnly; SameSite=Strict$/);
     expect(cookie).not.toContain(token);
     const media = await get("/360p/seg-a-000004.m4s", { headers: { cookie: cookie.split(";")[0] ?? "" } });
     expect(media.status).toBe(200);
@@ -291,9 +292,79 @@ describe("a token", () => {
     expect(await text(get(`/index.m3u8?token=${token}`))).not.toContain(token);
   });
 
+  test("is remembered for each origin on a host: cookies know no ports", async () => {
+    const [one, other] = [await origin({ token, public: true }), await origin({ token, public: true })];
+    const cookieOf = async (o: typeof one) =>
+      (await o.get(`/index.m3u8?token=${token}`)).headers.get("set-cookie")?.split(";")[0] ?? "";
+    const both = [await cookieOf(one), await cookieOf(other)];
+    expect(new Set(both.map((c) => c.split("=")[0])).size).toBe(2);
+    // An older one of the same name, and one that says nothing, come along.
+    const cookie = [`${both[0]?.split("=")[0]}=old`, "roomtap_viewer", ...both].join("; ");
+    for (const o of [one, other])
+      expect(await status(o.get("/360p/seg-a-000004.m4s", { headers: { cookie } }))).toBe(200);
+  });
+
   test("is needed, or an explicit word, on an address that others reach", async () => {
     await expect(origin({ host: "0.0.0.0" })).rejects.toMatchObject({ code: "usage" });
     await expect(origin({ host: "0.0.0.0", token: "" })).rejects.toMatchObject({ code: "usage" });
+  });
+});
+
+describe("connections that behave badly", () => {
+  /** Sends octets and reads nothing until told. */
+  async function raw(server: Origin, text: string) {
+    const socket = connect(server.port, "127.0.0.1");
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.on("error", () => undefined);
+    socket.pause();
+    await new Promise<void>((resolve) => {
+      socket.once("connect", () => socket.write(text, () => resolve()));
+    });
+    return { socket, closed };
+  }
+
+  test("one that takes nothing of its answer is cut off, whatever it says meanwhile", async () => {
+    const { server, stream } = await origin({ stalledMs: 150 });
+    const body = Buffer.alloc(32 << 20);
+    stream.files.set("360p/seg-a-000003.m4s", {
+      type: "video/iso.segment",
+      body: [body],
+      length: body.length,
+    });
+    const { socket, closed } = await raw(
+      server,
+      "GET /360p/seg-a-000003.m4s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    );
+    const more = setInterval(() => socket.write("\r\n"), 20);
+    await closed;
+    clearInterval(more);
+  });
+
+  test("one that asks for more and more without waiting for answers is cut off", async () => {
+    const { server } = await origin();
+    const wait = "GET /360p/index.m3u8?_HLS_msn=5&_HLS_part=3 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const { closed, socket } = await raw(server, wait.repeat(20));
+    socket.resume();
+    await closed;
+  });
+
+  test("one that names the server in its target gets its answer", async () => {
+    const { server } = await origin();
+    const ask = async (target: string) => {
+      const { socket, closed } = await raw(
+        server,
+        `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`,
+      );
+      let said = "";
+      socket.setEncoding("utf8").on("data", (d: string) => {
+        said += d;
+      });
+      socket.resume();
+      await closed;
+      return said.slice(0, 12);
+    };
+    expect(await ask(`http://127.0.0.1:${server.port}/index.m3u8?x=1`)).toBe("HTTP/1.1 200");
+    expect(await ask("http://elsewhere.example/index.m3u8")).toBe("HTTP/1.1 421");
   });
 });
 
