@@ -8,10 +8,20 @@ export type CommandContext = {
   exit(code: ExitCodeValue): void;
 };
 
+/** Signals that came before anybody listened. */
+let before = (): number => 0;
+
+/** Hands over those who listened for signals while the program was loading. */
+export function expectInterrupts(soFar: () => number): void {
+  before = soFar;
+}
+
 /** Calls back on SIGINT, SIGTERM and SIGHUP with how many came so far; returns how to stop listening. */
 export function onInterrupt(cb: (count: number) => void): () => void {
-  let count = 0;
+  let count = before();
+  before = () => 0;
   const listener = () => cb(++count);
+  if (count > 0) queueMicrotask(() => cb(count));
   process.on("SIGINT", listener);
   process.on("SIGTERM", listener);
   // The terminal was closed.

@@ -1,9 +1,11 @@
 import { ExitCode } from "../core/fault.ts";
+import { expectInterrupts } from "./context.ts";
 import { processOutput } from "./output.ts";
 import { runCli } from "./program.ts";
 
-/** Entry point of `bin/roomtap.js`. */
-export async function main(): Promise<void> {
+/** Entry point of `bin/roomtap.js`. `interruptsSoFar`: called once, by who listens for more. */
+export async function main(interruptsSoFar: () => number): Promise<void> {
+  expectInterrupts(interruptsSoFar);
   // A reader that closes early (head, grep -q) is no error of ours.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -12,6 +12,7 @@ import { verifyCommand } from "./commands/verify.ts";
 import { applyConfigFile } from "./config.ts";
 import type { CommandContext } from "./context.ts";
 import { type Output, reportError } from "./output.ts";
+import { forgetSecrets } from "./secrets.ts";
 
 /** Version shown by `--version`; a test keeps it equal to package.json. */
 export const VERSION = "0.1.0";
@@ -75,7 +76,10 @@ Each command has its own help: roomtap record --help`,
     command
       .option("--config <file>", "read options from a JSON file (keys as the long flags, in camelCase)")
       .helpOption("-h, --help", "show this help")
-      .hook("preAction", (_, action) => applyConfigFile(action));
+      .hook("preAction", (_, action) => {
+        applyConfigFile(action);
+        forgetSecrets(action);
+      });
     program.addCommand(command);
   }
   for (const c of [program, ...program.commands]) {

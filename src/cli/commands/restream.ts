@@ -5,7 +5,7 @@ import type { WhipPushTarget } from "../../bot/whip-push.ts";
 import { ExitCode, RoomtapError } from "../../core/fault.ts";
 import type { StreamFigures } from "../../server/origin/metrics.ts";
 import { createOrigin, type Origin } from "../../server/origin/origin.ts";
-import { type PushTarget, readTargetFromEnv, readTargetFromFile } from "../../sinks/push/targets.ts";
+import { type PushTarget, readTargetFromFile, takeTargetFromEnv } from "../../sinks/push/targets.ts";
 import type { Show } from "../../sinks/stage/stage.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { addRoomOptions, type RoomFlags, roomArgument, roomHelp, roomOptions } from "../room-options.ts";
@@ -226,7 +226,7 @@ function showOf(f: RestreamFlags): Show {
 async function targetsOf(f: RestreamFlags, warn: (text: string) => void): Promise<PushTarget[]> {
   const targets: PushTarget[] = [];
   for (const url of f.rtmp ?? []) targets.push({ kind: "rtmp", url });
-  for (const name of f.rtmpEnv ?? []) targets.push({ kind: "rtmp", url: readTargetFromEnv(name) });
+  for (const name of f.rtmpEnv ?? []) targets.push({ kind: "rtmp", url: takeTargetFromEnv(name) });
   for (const file of f.rtmpFile ?? [])
     targets.push({ kind: "rtmp", url: await readTargetFromFile(file, warn) });
   for (const url of f.srt ?? []) targets.push({ kind: "srt", url });

@@ -129,13 +129,17 @@ export function partSrt(url: string): { readonly open: string; readonly secretOp
   return { open, secretOptions: secret.join("") };
 }
 
-/** The address in an environment variable. Throws a RoomtapError `usage` when there is none. */
-export function readTargetFromEnv(name: string, env: NodeJS.ProcessEnv = process.env): string {
+/**
+ * Takes the address out of an environment variable: children would inherit it. Throws a RoomtapError `usage` when there is
+ * none.
+ */
+export function takeTargetFromEnv(name: string, env: NodeJS.ProcessEnv = process.env): string {
   const url = env[name]?.trim();
   if (url === undefined || url === "")
     throw new RoomtapError("usage", `the environment has no address in ${name}`, {
       hint: `set it: export ${name}=rtmp://server/app/key`,
     });
+  delete env[name];
   return url;
 }
 

@@ -7,8 +7,8 @@ import {
   checkPushTargets,
   createPushes,
   partSrt,
-  readTargetFromEnv,
   readTargetFromFile,
+  takeTargetFromEnv,
 } from "../../../src/sinks/push/targets.ts";
 import { feedPlan } from "../../support/program-feed.ts";
 
@@ -93,8 +93,11 @@ test("what is secret in an SRT address goes into a file of options, and the rest
 
 describe("addresses from elsewhere", () => {
   test("the environment has one, or the error says which variable is missing", () => {
-    expect(readTargetFromEnv("A", { A: " rtmp://host/app/key\n" })).toBe("rtmp://host/app/key");
-    expect(() => readTargetFromEnv("B", { B: " " })).toThrowError(expect.objectContaining({ code: "usage" }));
+    const env = { A: " rtmp://host/app/key\n", C: "c" };
+    expect(takeTargetFromEnv("A", env)).toBe("rtmp://host/app/key");
+    // Children inherit the environment, and show it to whoever may look at them.
+    expect(env).toEqual({ C: "c" });
+    expect(() => takeTargetFromEnv("B", { B: " " })).toThrowError(expect.objectContaining({ code: "usage" }));
   });
 
   test("a file has one in a line, and a warning when everybody can read it", async () => {
