@@ -119,19 +119,20 @@ class FileLink implements PushLink {
     let file: FoundName | undefined;
     try {
       file = await begin(this.#o.path);
+      if (file.path !== this.#o.path)
+        this.#o.onNotice?.("info", `${this.#o.path} is there already: the stream goes into ${file.path}`);
       this.#events.onOpen();
       await this.#write(file.handle);
       await file.handle.sync();
       await file.handle.close();
       await rename(file.path + TEMP_SUFFIX, file.path);
-      if (file.path !== this.#o.path) this.#o.onNotice?.("info", `the stream's file is ${file.path}`);
       this.#events.onClosed();
     } catch (error) {
       this.#waiting = [];
-      const kept = file && (await this.#salvage(file));
-      this.#events.onClosed({
-        text: reasonOf(error) + (kept ? `; ${file?.path}${TEMP_SUFFIX} has what came before` : ""),
-      });
+      // Said by itself: whoever gave the file up no longer listens to what its end was.
+      if (file && (await this.#salvage(file)))
+        this.#o.onNotice?.("warn", `${file.path}${TEMP_SUFFIX} is not complete, and has what came before`);
+      this.#events.onClosed({ text: reasonOf(error) });
     }
   }
 

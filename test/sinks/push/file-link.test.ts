@@ -72,7 +72,9 @@ test("an encoder that was replaced goes on in the file, one that makes something
   await until("the second one", () => sink.status().attempts === 2 && sink.status().state === "running");
   await sink.close();
   expect(files()).toEqual(["talk-2.mkv", "talk.mkv"]);
-  expect(notices).toEqual([`the stream's file is ${join(folder, "talk-2.mkv")}`]);
+  expect(notices).toEqual([
+    `${join(folder, "talk.mkv")} is there already: the stream goes into ${join(folder, "talk-2.mkv")}`,
+  ]);
 });
 
 test("what is there already, whole or not, is not touched", async () => {
@@ -109,7 +111,9 @@ test("a file that is given up keeps what it has when that is worth it", async ()
   ] as const) {
     let failure: PushFailure | undefined;
     const path = join(folder, `talk-${seconds}.mkv`);
-    const link = fileLinks({ path, rendition })(someFormat(), {
+    const notices: string[] = [];
+    const onNotice = (_: string, text: string) => notices.push(text);
+    const link = fileLinks({ path, rendition, onNotice })(someFormat(), {
       onOpen: () => undefined,
       onRoom: () => undefined,
       onMoved: () => undefined,
@@ -123,6 +127,7 @@ test("a file that is given up keeps what it has when that is worth it", async ()
     link.abort();
     await until("it fails", () => failure);
     expect(existsSync(`${path}.part`)).toBe(kept);
+    expect(notices).toEqual(kept ? [`${path}.part is not complete, and has what came before`] : []);
     expect(existsSync(path)).toBe(false);
   }
 });
