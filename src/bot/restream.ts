@@ -166,6 +166,7 @@ export class Restream {
         event: o.hls.event ?? false,
         container: o.hls.container ?? "fmp4",
         onFailure,
+        onRecovered: () => this.#notice("info", "the stream's directory can be written again"),
       });
     const onNotice = (level: NoticeMessage["level"], text: string) => this.#notice(level, text);
     this.#sinks = [

@@ -33,6 +33,7 @@ function written(name: string, o: Partial<HlsSinkOptions> = {}) {
     {
       ...{ segmentMs: 1000, window: 4, event: false, container: "fmp4", directory },
       onFailure: (e) => failures.push(e.message),
+      onRecovered: () => failures.push("recovered"),
       ...o,
     },
   );
@@ -124,6 +125,20 @@ test("the stream of an earlier run is replaced, and what is not ours stays", asy
   expect(readPlaylist(await readFile(join(folder, "index.m3u8"), "utf8")).mediaSequence).toBe(0);
 });
 
+test("a stream that never began leaves no directories, and nobody's is removed", async () => {
+  const kept = join(root, "never-kept");
+  await mkdir(kept);
+  for (const [name, there] of [
+    ["never", false],
+    ["never-kept", true],
+  ] as const) {
+    const { sink, directory } = written(name);
+    await sink.close();
+    expect(existsSync(join(directory, "180p"))).toBe(false);
+    expect(existsSync(directory)).toBe(there);
+  }
+});
+
 test("files of these names beside no stream of ours are left alone", async () => {
   const folder = join(root, "theirs", "180p");
   await mkdir(folder, { recursive: true });
@@ -150,7 +165,7 @@ test("a directory that is removed is made again, and the stream goes on in memor
   await until("it works again", () => sink.status().state === "running");
   feed(1);
   await sink.close();
-  expect(failures).toHaveLength(1);
+  expect(failures).toEqual([expect.any(String), "recovered"]);
   // All that is listed is there, be it from before: it plays.
   const p = readPlaylist(await readFile(playlist, "utf8"));
   const names = await readdir(join(directory, "180p"));

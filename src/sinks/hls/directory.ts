@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Backoff } from "../../core/backoff.ts";
@@ -13,6 +13,8 @@ export type HlsDirectoryOptions = {
   readonly renditions: readonly string[];
   /** Called once when writing fails; again only after it worked. */
   readonly onFailure: (error: RoomtapError) => void;
+  /** It works again. */
+  readonly onRecovered?: () => void;
   /** Segments that wait while the disk does not take them; undefined: until `remove`. */
   readonly maxWaiting: number | undefined;
   /** A segment is not written, for too many wait. */
@@ -49,6 +51,8 @@ export class HlsDirectory {
   #working: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Directories that were not there before, the inner ones first. */
+  readonly #made: readonly string[];
 
   /**
    * Makes the directories, and clears them of an earlier stream of ours. Throws a RoomtapError `output-unwritable` or
@@ -56,9 +60,10 @@ export class HlsDirectory {
    */
   constructor(o: HlsDirectoryOptions) {
     this.#o = o;
+    const folders = [...o.renditions.map((name) => join(o.directory, name)), o.directory];
+    this.#made = folders.filter((folder) => !existsSync(folder));
     try {
       for (const name of o.renditions) makeDirectory(join(o.directory, name));
-      const folders = [...o.renditions.map((name) => join(o.directory, name)), o.directory];
       const theirs = folders.find((folder) => ownership(folder) === "theirs");
       if (theirs !== undefined)
         throw new RoomtapError("output-unwritable", `${join(theirs, PLAYLIST)} is not a stream of ours`, {
@@ -128,6 +133,18 @@ export class HlsDirectory {
     });
     await Promise.race([this.#finish(performance.now() + CLOSE_MS), late]);
     clearTimeout(timer);
+    this.#leaveNothingEmpty();
+  }
+
+  /** A stream that never began leaves no trace. */
+  #leaveNothingEmpty(): void {
+    for (const folder of this.#made) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        // Something is in it, or it is gone.
+      }
+    }
   }
 
   async #finish(end: number): Promise<void> {
@@ -168,6 +185,7 @@ export class HlsDirectory {
           await rm(join(this.#o.directory, gone), { force: true });
         } else break;
       }
+      if (this.#failure !== undefined) this.#o.onRecovered?.();
       this.#failure = undefined;
       this.#backoff.reset();
     } catch (cause) {

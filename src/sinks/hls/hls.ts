@@ -29,6 +29,8 @@ export type HlsSinkOptions = {
   readonly directory?: string;
   /** Writing fails, and is tried again; called once until it works again. */
   readonly onFailure: (error: RoomtapError) => void;
+  /** The directory can be written again. */
+  readonly onRecovered?: () => void;
 };
 
 /** Segments of an event that wait for a disk that does not take them, of each rendition. */
@@ -51,12 +53,13 @@ export class HlsSink implements ProgramSink, HlsSource {
     this.targetDuration = Math.ceil(segment);
     this.partTarget = o.partMs === undefined || o.container === "ts" ? undefined : o.partMs / 1000;
     this.event = o.event;
-    const { directory, onFailure } = o;
+    const { directory, onFailure, onRecovered } = o;
     this.#directory =
       directory === undefined
         ? undefined
         : new HlsDirectory({
             ...{ directory, renditions: plan.renditions.map((r) => r.name), onFailure },
+            ...(onRecovered ? { onRecovered } : {}),
             // A window forgets by itself; an event would wait for ever.
             maxWaiting: o.event ? MAX_WAITING * plan.renditions.length : undefined,
             onDropped: (path) => this.#lost(path),
