@@ -33,6 +33,7 @@ export { type ErrorCode, ExitCode, type ExitCodeValue, RoomtapError } from "./co
 export type {
   Cancel,
   Candidate,
+  Courier,
   Description,
   EndReason,
   IceCandidate,

@@ -2,11 +2,12 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { RoomtapError } from "../core/fault.ts";
 import type { RoomAdapter } from "../core/room.ts";
+import { manualAdapter } from "../signaling/manual/adapter.ts";
 import { roomAdapter } from "../signaling/room/adapter.ts";
 import { whipAdapter } from "../signaling/whip/adapter.ts";
 
 /** Every signalling dialect, in the order the README lists them. A new one is added here. */
-const adapters: readonly RoomAdapter[] = [roomAdapter(), whipAdapter()];
+const adapters: readonly RoomAdapter[] = [roomAdapter(), manualAdapter(), whipAdapter()];
 
 /** Schemes of room addresses that can be joined. */
 export const roomSchemes: readonly string[] = adapters.flatMap((a) => a.schemes);

@@ -4,6 +4,7 @@ import type { LayerWish } from "../core/room.ts";
 import { shutDownNative } from "../peer/native.ts";
 import { readJournal } from "../sinks/recorder/journal.ts";
 import { manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
+import { ChildCourier } from "./child-courier.ts";
 import type { FromChild, Job, ToChild } from "./job.ts";
 import { PublishSession } from "./publish-session.ts";
 import { PushSession } from "./push-session.ts";
@@ -39,14 +40,16 @@ function report(m: FromChild, sent: () => void = () => undefined): void {
   if (process.connected) process.send?.(m, undefined, undefined, sent);
 }
 
+const courier = new ChildCourier(report);
+
 function sessionFor(job: Job): Session {
   switch (job.job) {
     case "record":
-      return new RecordSession(job, report, () => end(ExitCode.output));
+      return new RecordSession(job, report, courier, () => end(ExitCode.output));
     case "publish":
-      return new PublishSession(job, report);
+      return new PublishSession(job, report, courier);
     case "relay":
-      return new RelaySession(job, report);
+      return new RelaySession(job, report, courier);
     case "push":
       return new PushSession(job, report);
   }
@@ -73,6 +76,7 @@ process.on("message", (m: ToChild) => {
   else if (m.t === "pause") session?.pause?.();
   else if (m.t === "resume") session?.resume?.();
   else if (m.t === "layer") session?.prefer?.(m.layer);
+  else if (m.t === "line") courier.bring(m.line);
   else if (m.t === "keyframe") session?.keyframe?.(m.trackId);
   else if (m.t === "sample") session?.sample?.(m.sample);
   else if (!session) {

@@ -91,6 +91,8 @@ export type ToChild =
   | { readonly t: "resume" }
   /** Another simulcast layer from now on, of everything. */
   | { readonly t: "layer"; readonly layer: LayerWish }
+  /** What a person brought, asked for with `ask`; absent: no more comes. */
+  | { readonly t: "line"; readonly line?: string }
   /** Somebody waits for a keyframe of a relayed track. */
   | { readonly t: "keyframe"; readonly trackId: string }
   /** The next frame of the stream that is pushed. */
@@ -177,5 +179,10 @@ export type RelayMessage =
   /** `atMs`: when it shows, on the clock that all processes of the machine share. */
   | { readonly t: "frame"; readonly trackId: string; readonly atMs: Millis; readonly frame: RelayedFrame };
 
+/** What a person carries to the other side of a room without a server, and is asked to bring from there. */
+export type CourierMessage =
+  | { readonly t: "give"; readonly text: string; readonly note: string }
+  | { readonly t: "ask"; readonly prompt: string };
+
 /** Child to supervisor. */
-export type FromChild = StatusMessage | NoticeMessage | DoneMessage | RelayMessage;
+export type FromChild = StatusMessage | NoticeMessage | DoneMessage | RelayMessage | CourierMessage;

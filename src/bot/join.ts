@@ -1,4 +1,4 @@
-import type { Cancel, JoinWish, RoomAccess, RoomSession, RtcHost } from "../core/room.ts";
+import type { Cancel, Courier, JoinWish, RoomAccess, RoomSession, RtcHost } from "../core/room.ts";
 import { adapterFor } from "./adapters.ts";
 
 /** Where a room is, who we are there, and how it lets us in. Plain data: it travels to the media process. */
@@ -20,6 +20,8 @@ export type RoomOptions = RoomAccess & {
   readonly name?: string;
   /** Path of a module with an adapter of somebody else's. */
   readonly plugin?: string;
+  /** Who carries descriptions to the other side of a room without a server (`manual:`). */
+  readonly courier?: Courier;
 };
 
 /** The call that options describe. `name`: where they have none. */
@@ -45,7 +47,7 @@ export function roomCall(o: RoomOptions, name: string): RoomCall {
 export async function joinRoom(
   host: RtcHost,
   call: RoomCall,
-  wish: Pick<JoinWish, "recorder" | "publish" | "receive" | "wants">,
+  wish: Pick<JoinWish, "recorder" | "publish" | "receive" | "wants" | "courier">,
   signal: Cancel,
 ): Promise<RoomSession> {
   const adapter = await adapterFor(call.room, call.plugin);

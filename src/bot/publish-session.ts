@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { RoomtapError } from "../core/fault.ts";
 import { type FrameSent, MediaSender } from "../core/media/media-sender.ts";
-import type { LocalTrack } from "../core/room.ts";
+import type { Courier, LocalTrack } from "../core/room.ts";
 import { SampleStore } from "../sources/sample-store.ts";
 import type { DoneMessage, FromChild, PublishJob } from "./job.ts";
 import { type SenderParts, SendSession, type SentContent } from "./send-session.ts";
@@ -13,9 +13,9 @@ export class PublishSession implements SentContent {
   #store: SampleStore | undefined;
   #sentLog: number | undefined;
 
-  constructor(job: PublishJob, report: (m: FromChild) => void) {
+  constructor(job: PublishJob, report: (m: FromChild) => void, courier: Courier) {
     this.#job = job;
-    this.#session = new SendSession({ call: job, content: this, report });
+    this.#session = new SendSession({ call: job, content: this, report, courier });
   }
 
   /** Leave and end. Idempotent. */

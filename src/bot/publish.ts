@@ -60,6 +60,7 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
     }),
     onStatus: o.onStatus ?? (() => undefined),
     onNotice: o.onNotice ?? (() => undefined),
+    courier: o.courier,
   });
   if (o.stop?.aborted) child.stop();
   o.stop?.addEventListener("abort", () => child.stop(), { once: true });

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
-import type { LayerWish, RoomEvent, RoomSession } from "../core/room.ts";
+import type { Courier, LayerWish, RoomEvent, RoomSession } from "../core/room.ts";
 import type { Millis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
@@ -25,6 +25,7 @@ const STATUS_MS = 1000;
 export class RecordSession {
   readonly #job: RecordJob;
   readonly #report: (m: FromChild) => void;
+  readonly #courier: Courier;
   readonly #abandon: () => void;
   readonly #now = sessionClock();
   /** Unix milliseconds of the clock's zero. */
@@ -52,9 +53,10 @@ export class RecordSession {
   #label = "";
 
   /** `abandon`: ends the process at once; another one goes on in the session. */
-  constructor(job: RecordJob, report: (m: FromChild) => void, abandon: () => void) {
+  constructor(job: RecordJob, report: (m: FromChild) => void, courier: Courier, abandon: () => void) {
     this.#job = job;
     this.#report = report;
+    this.#courier = courier;
     this.#abandon = abandon;
     this.#paused = job.paused === true;
   }
@@ -106,6 +108,7 @@ export class RecordSession {
           receive: true,
           wants: (c) =>
             (participant === undefined || c.name === participant) && selects(selection ?? everything, c),
+          courier: this.#courier,
         },
         this.#stop.signal,
       );

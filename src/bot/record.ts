@@ -196,6 +196,7 @@ async function recordInto(directory: string, o: RecordOptions, r: Resolved): Pro
     },
     onStatus: o.onStatus ?? (() => undefined),
     onNotice: o.onNotice ?? (() => undefined),
+    courier: o.courier,
   });
   follow(o.stop, () => child.stop());
   follow(o.skip, () => child.skip());

@@ -1,6 +1,6 @@
 import { ExitCode, RoomtapError } from "../core/fault.ts";
 import type { PlacedFrame } from "../core/media/received-track.ts";
-import type { Peer, RemoteTrack, RoomEvent, RoomSession } from "../core/room.ts";
+import type { Courier, Peer, RemoteTrack, RoomEvent, RoomSession } from "../core/room.ts";
 import { millis } from "../core/time.ts";
 import { PeerHost } from "../peer/host.ts";
 import { nativeTransports } from "../peer/native.ts";
@@ -21,6 +21,7 @@ const MAX_UNSENT = 16 * 1024 * 1024;
 export class RelaySession {
   readonly #job: RelayJob;
   readonly #report: (m: FromChild, sent?: () => void) => void;
+  readonly #courier: Courier;
   readonly #now = sessionClock();
   /** From the session's clock to the machine's. */
   readonly #offset = machineNow();
@@ -40,9 +41,10 @@ export class RelaySession {
   #leftOut = 0;
 
   /** `report`: `sent` is called when the message has left the process. */
-  constructor(job: RelayJob, report: (m: FromChild, sent?: () => void) => void) {
+  constructor(job: RelayJob, report: (m: FromChild, sent?: () => void) => void, courier: Courier) {
     this.#job = job;
     this.#report = report;
+    this.#courier = courier;
   }
 
   /** Leave and end. Idempotent. */
@@ -70,6 +72,7 @@ export class RelaySession {
           recorder: true,
           publish: [],
           receive: true,
+          courier: this.#courier,
         },
         this.#stop.signal,
       );

@@ -283,6 +283,7 @@ export class Restream {
         this.#replaced = true;
         this.#mirror.replaced();
       },
+      courier: this.#o.courier,
     });
     return this.#child;
   }

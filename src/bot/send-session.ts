@@ -2,7 +2,7 @@ import { codecByName } from "../core/codecs/registry.ts";
 import { ExitCode, RoomtapError } from "../core/fault.ts";
 import type { MediaSender, MediaSenderOptions } from "../core/media/media-sender.ts";
 import type { OutgoingTrackOptions, OutgoingTrackStats } from "../core/media/outgoing-track.ts";
-import type { LocalTrack, Peer, RoomEvent, RoomSession } from "../core/room.ts";
+import type { Courier, LocalTrack, Peer, RoomEvent, RoomSession } from "../core/room.ts";
 import { sendExtensionIds } from "../core/rtp/send/header.ts";
 import type { NegotiatedMedia } from "../core/sdp/negotiated.ts";
 import { outboundStats } from "../core/stats/outbound.ts";
@@ -43,6 +43,7 @@ export type SendSessionOptions = {
   /** A connection that breaks ends the session, instead of being made anew. */
   readonly once?: boolean;
   readonly report: (m: FromChild) => void;
+  readonly courier?: Courier;
 };
 
 /** A participant that only sends. Runs in the child process. */
@@ -51,7 +52,7 @@ export class SendSession {
   readonly #stop = new AbortController();
   readonly #peers = new Map<string, Peer>();
   readonly #cname = `roomtap-${Math.random().toString(36).slice(2, 12)}`;
-  readonly #started = monotonicNow();
+  #started = monotonicNow();
   readonly #octetsBefore = new Map<string, { at: number; octets: number }>();
   /** Unix time minus the pump's. */
   readonly wallOffsetMs = Date.now() - monotonicNow();
@@ -80,7 +81,7 @@ export class SendSession {
     this.#host?.flush();
   }
 
-  /** Whole milliseconds since it was made. */
+  /** Whole milliseconds since it was in the room; before that, since it was made. */
   get elapsedMs(): number {
     return Math.round(monotonicNow() - this.#started);
   }
@@ -93,9 +94,11 @@ export class SendSession {
       const publish = content.open();
       const host = this.#open();
       timers.push(setInterval(() => this.#sendStatus(), STATUS_MS));
-      const wish = { publish, recorder: false, receive: false };
+      const { courier } = this.#o;
+      const wish = { publish, recorder: false, receive: false, ...(courier ? { courier } : {}) };
       const session = await joinRoom(host, call, wish, this.#stop.signal);
       this.#joined = true;
+      this.#started = monotonicNow();
       this.#sendStatus();
       timers.push(setInterval(() => content.tick?.(monotonicNow()), TICK_MS));
       await this.#follow(session);

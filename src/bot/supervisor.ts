@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Backoff } from "../core/backoff.ts";
 import { ExitCode } from "../core/fault.ts";
+import type { Courier } from "../core/room.ts";
 import type {
   DoneMessage,
   FromChild,
@@ -61,6 +62,8 @@ export type SuperviseOptions = {
   readonly onNotice: (notice: NoticeMessage) => void;
   /** What a child that relays a room tells. */
   readonly onRelay?: (message: RelayMessage) => void;
+  /** Absent: nobody carries anything. */
+  readonly courier?: Courier | undefined;
   /** The child ended and is started again: what it told of the room is void. */
   readonly onReplaced?: () => void;
   /** Program of the child; default: the media process. */
@@ -176,9 +179,22 @@ class Supervisor implements Supervised {
       case "done":
         this.#finished = m;
         break;
+      case "give":
+        this.#o.courier?.give(m.text, m.note);
+        break;
+      case "ask":
+        void this.#ask(m.prompt);
+        break;
       default:
         this.#o.onRelay?.(m);
     }
+  }
+
+  async #ask(prompt: string): Promise<void> {
+    const child = this.#child;
+    const line = await this.#o.courier?.line(prompt).catch(() => undefined);
+    // Another child begins with a description of its own.
+    if (child === this.#child) this.send({ t: "line", ...(line === undefined ? {} : { line }) });
   }
 
   #onClose(code: number | null, signal: NodeJS.Signals | null): void {

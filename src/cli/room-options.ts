@@ -28,6 +28,7 @@ export const roomArgument = "room address, like ws://host:port/ROOM, or the link
 export const roomHelp = `
 Rooms:
   ws://HOST/ROOM  wss://HOST/ROOM       Roomtap's own server, or the link of the room's page
+  manual:  manual:BLOB  manual:@FILE    no server: descriptions are copied and pasted, one each way
   whip+http://...  whip+https://...     a WHIP endpoint, to publish`;
 
 /** Adds the options with which every command that takes a room is let in. `name`: ours in the room. */

@@ -158,6 +158,14 @@ export type RoomAccess = {
   readonly listen?: ListenWish;
 };
 
+/** The person who carries texts between the two sides of a room that has no server. */
+export interface Courier {
+  /** Hands over a text for the other side, whole. `note`: what it is, for the person. */
+  give(text: string, note: string): void;
+  /** Asks for the next line of what the other side gave; undefined: no more come. One call at a time. */
+  line(prompt: string): Promise<string | undefined>;
+}
+
 /** What we want in the room. */
 export type JoinWish = RoomAccess & {
   readonly name: string;
@@ -169,6 +177,8 @@ export type JoinWish = RoomAccess & {
   readonly receive: boolean;
   /** Of remote media, what we take; absent: everything. An adapter that cannot choose may ignore it. */
   readonly wants?: (c: Candidate) => boolean;
+  /** For rooms without a server. */
+  readonly courier?: Courier;
 };
 
 /** A remote track, as far as it matters for being taken. `name`: the participant's. */

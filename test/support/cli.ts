@@ -21,17 +21,28 @@ export type CliRun = {
   kill(signal?: NodeJS.Signals): void;
 };
 
-/** How to run a command. `prefix`: a command that runs the command line, like `ip netns exec NAME`. */
-export type CliOptions = { env?: Record<string, string>; cwd?: string; prefix?: readonly string[] };
+/**
+ * How to run a command. `prefix`: a command that runs the command line, like `ip netns exec NAME`. `input`: its standard
+ * input is a pipe, `child.stdin`.
+ */
+export type CliOptions = {
+  env?: Record<string, string>;
+  cwd?: string;
+  prefix?: readonly string[];
+  input?: boolean;
+};
 
 /** Starts `roomtap ...` as a user would. The caller ends it. */
 export function startCli(args: readonly string[], o: CliOptions = {}): CliRun {
   const [file = process.execPath, ...rest] = [...(o.prefix ?? []), process.execPath, program, ...args];
   const child = spawn(file, rest, {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", ...o.env },
     ...(o.cwd === undefined ? {} : { cwd: o.cwd }),
   });
+  // What is written to a program that has ended is lost.
+  child.stdin.on("error", () => undefined);
+  if (!o.input) child.stdin.end();
   let stdout = "";
   let stderr = "";
   const watchers = new Set<() => void>();

@@ -4,6 +4,7 @@ import { ExitCode } from "../../core/fault.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { addRoomOptions, type RoomFlags, roomArgument, roomHelp, roomOptions } from "../room-options.ts";
 import { renderStatus } from "../status.ts";
+import { TerminalCourier } from "../terminal-courier.ts";
 import { parseDuration } from "../units.ts";
 
 type PublishFlags = RoomFlags & {
@@ -48,6 +49,7 @@ Examples:
         if (count === 1) stop.abort();
         else process.exit(ExitCode.interrupted);
       });
+      const courier = new TerminalCourier(out, flags);
       try {
         const code = await publish({
           ...roomOptions(room, flags),
@@ -55,9 +57,12 @@ Examples:
           video: flags.video,
           audio: flags.audio,
           stop: stop.signal,
+          courier,
           onPrepare: (share) => out.live(() => `preparing media: ${Math.round(100 * share)} %`),
           onStatus: (status) => {
             event(status);
+            if (status.phase !== "joining") courier.close();
+            if (courier.waiting) return;
             out.live(() => renderStatus(status, out));
           },
           onNotice: ({ level, text }) => {
@@ -71,6 +76,7 @@ Examples:
         out.settle();
         context.exit(code);
       } finally {
+        courier.close();
         release();
       }
     });

@@ -12,6 +12,7 @@ import { finishCommand, onFinishHelp } from "../finish-command.ts";
 import { onKeys } from "../keys.ts";
 import { addRoomOptions, type RoomFlags, roomArgument, roomHelp, roomOptions } from "../room-options.ts";
 import { renderStatus } from "../status.ts";
+import { needsCourier, TerminalCourier } from "../terminal-courier.ts";
 import { formatBytes, formatElapsed, parseDuration, parseSegment, parseSize, shown } from "../units.ts";
 
 type RecordFlags = RoomFlags & {
@@ -159,7 +160,13 @@ Examples:
         else process.exit(ExitCode.interrupted);
       });
       const control = new RecordControl();
-      const releaseKeys = onKeys(control, stop);
+      const courier = new TerminalCourier(out, flags);
+      let releaseKeys: (() => void) | undefined;
+      const takeKeys = () => {
+        courier.close();
+        releaseKeys ??= onKeys(control, stop);
+      };
+      if (!needsCourier(room, flags.plugin)) takeKeys();
       const { layout, onResize, audioGaps, videoGaps, segment } = flags;
       const retain = retention(flags, (text, level) =>
         out.line(`${level === "info" ? "" : `${level}: `}${text}`),
@@ -180,11 +187,14 @@ Examples:
           pauseTime: flags.pauseTime,
           pictures: flags.pictures,
           control,
+          courier,
           maxBitrate: flags.maxBitrate,
           stop: stop.signal,
           skip: skip.signal,
           onStatus: (status) => {
             event(status);
+            if (status.phase !== "joining") takeKeys();
+            if (courier.waiting) return;
             const line = faults?.push(status.faults, performance.now());
             if (line !== undefined) out.line(line);
             out.live(() => renderStatus(status, out));
@@ -206,12 +216,13 @@ Examples:
         if (flags.ndjson) event({ t: "result", ...result });
         else if (flags.json) out.result(JSON.stringify(result, null, 2));
         else printResult(result, context, nothingHint(flags));
-        releaseKeys();
+        releaseKeys?.();
         release();
         context.exit(await finishCommand(flags.onFinish, result, context));
         await retain(result.session);
       } finally {
-        releaseKeys();
+        courier.close();
+        releaseKeys?.();
         release();
       }
     });

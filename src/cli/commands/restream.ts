@@ -10,6 +10,7 @@ import type { Show } from "../../sinks/stage/stage.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
 import { addRoomOptions, type RoomFlags, roomArgument, roomHelp, roomOptions } from "../room-options.ts";
 import { renderStream } from "../stream-status.ts";
+import { TerminalCourier } from "../terminal-courier.ts";
 import { formatBytes, formatElapsed, parseDuration, parsePort, parseSize } from "../units.ts";
 
 type RestreamFlags = RoomFlags & {
@@ -153,6 +154,7 @@ Examples:
         event({ t: "notice", level, text });
         out.line(`${level === "info" ? "" : `${level}: `}${text}`);
       };
+      const courier = new TerminalCourier(out, flags);
       let origin: Origin | undefined;
       try {
         const targets = await targetsOf(flags, (text) => say("warn", text));
@@ -171,8 +173,10 @@ Examples:
           targets,
           whip,
           stop: stop.signal,
+          courier,
           onStatus: (status) => {
             event(status);
+            if (courier.waiting) return;
             out.live(() => renderStream(status, out));
           },
           onNotice: ({ level, text }) => say(level, text),
@@ -194,6 +198,7 @@ Examples:
       } finally {
         if (origin) await lingering(hurry.signal);
         await origin?.close();
+        courier.close();
         release();
       }
     });
