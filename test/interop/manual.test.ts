@@ -109,7 +109,7 @@ describeWith("a page of a tutorial in Chromium", [findChromium()], () => {
     const [path = ""] = /^\/\S+\.webm/m.exec(stdout) ?? [];
     const inside = await inspectFile(path);
     expect(inside.errors).toEqual([]);
-    expect(inside.video?.decoded).toBeGreaterThan(4 * 30 * 0.8);
+    expect(inside.video?.decoded).toBeGreaterThan(4 * 15);
     expect(inside.audio?.endMs).toBeGreaterThan(3900);
   });
 
