@@ -1,18 +1,12 @@
 import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
-/** Interop tests that only make and read files: nothing in them has to happen in time, so they run side by side. */
+/** Interop tests that leave the machine time for another: they run side by side. The others need all of it. */
 const files = [
   ...["audio-codecs", "codecs-ffmpeg", "conversion", "ground-truth", "h26x-ffmpeg", "hls-directory"],
-  ...[
-    "network-profiles",
-    "ogg",
-    "ogg-conversion",
-    "render-media",
-    "repair-conversion",
-    "stream-containers",
-    "verify",
-  ],
+  ...["network-profiles", "ogg", "ogg-conversion", "render-media", "repair-conversion", "stream-containers"],
+  ...["verify", "replay", "render", "pictures", "policies", "live-decoders", "program-encoder"],
+  ...["sdp-chromium", "room-page", "push", "push-disk", "push-late", "aac-to-opus"],
 ].map((name) => `test/interop/${name}.test.ts`);
 
 /**
