@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { RoomtapError } from "../core/fault.ts";
 import { CHAPTERS_FILE, chaptersOf } from "../sinks/recorder/chapters.ts";
 import { addChecksums } from "../sinks/recorder/checksums.ts";
+import { fileSize } from "../sinks/recorder/found-files.ts";
 import { Journal } from "../sinks/recorder/journal.ts";
 import { type Manifest, manifestOf, writeManifest } from "../sinks/recorder/manifest.ts";
 import { makePictures } from "../sinks/recorder/pictures.ts";
@@ -69,9 +70,11 @@ function sayEnd(directory: string, journal: Journal): void {
 async function addPictures(directory: string, journal: Journal, o: FinishOptions): Promise<void> {
   if (o.ffmpeg === "" || o.skip.aborted) return;
   const entries = readTrustedJournal(directory);
-  const { files } = manifestOf(entries);
-  const pending = files.filter((f) => f.poster === undefined && f.tracks.some((t) => t.kind === "video"));
-  if (pending.length === 0) return;
+  const { files, contactSheet: sheet } = manifestOf(entries);
+  const isThere = (name: string | undefined) =>
+    name !== undefined && fileSize(join(directory, name)) !== undefined;
+  const pending = files.filter((f) => !isThere(f.poster) && f.tracks.some((t) => t.kind === "video"));
+  if (pending.length === 0 && (sheet === undefined || isThere(sheet))) return;
   const budget = Math.min(MAX_PICTURES_MS, PICTURES_MS + PICTURE_MS * pending.length);
   const late = AbortSignal.timeout(budget);
   const { posters, contactSheet } = await makePictures({

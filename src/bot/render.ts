@@ -84,6 +84,8 @@ const DEFAULT_FPS = 30;
 const MIN_SIDE = 128;
 const MAX_SIDE = 4096;
 const MAX_FPS = 60;
+/** No session is longer: what says that it is would keep a machine busy for ever. Milliseconds. */
+const MAX_MS = 366 * 86_400_000;
 /** What is shorter is nothing. */
 const MIN_MS = 20;
 
@@ -218,6 +220,14 @@ async function load(directory: string) {
 function partOf(manifest: Manifest, { fromMs = 0, toMs }: RenderOptions) {
   const last = Math.max(...manifest.files.map((f) => f.startMs + f.durationMs));
   const endMs = Math.max(last, manifest.durationMs ?? 0);
+  if (endMs > MAX_MS)
+    throw new RoomtapError(
+      "incomplete",
+      `the manifest cannot be used: it tells of ${Math.round(endMs / 86_400_000)} days`,
+      {
+        hint: "roomtap repair makes a new one",
+      },
+    );
   const part = { fromMs, toMs: Math.min(toMs ?? endMs, endMs) };
   if (part.toMs - part.fromMs >= MIN_MS) return part;
   throw new RoomtapError("usage", "there is nothing between --from and --to", {

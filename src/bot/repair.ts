@@ -10,6 +10,7 @@ import { checkManifest } from "../sinks/recorder/manifest-schema.ts";
 import type { AskedFormat } from "../sinks/recorder/output.ts";
 import { type RecoveredFile, recoverSession } from "../sinks/recorder/recover.ts";
 import { readTrustedJournal } from "../sinks/recorder/trusted-journal.ts";
+import { MAX_JSON } from "../sinks/verify/session.ts";
 import { finishSession } from "./finish-session.ts";
 import { repairFile } from "./repair-file.ts";
 import { takeSession } from "./session-lock.ts";
@@ -173,11 +174,14 @@ class Repair {
   /** Writes the manifest when the session changed, or none is there that tells of it. True: it was written. */
   async #renewManifest(directory: string, ffmpeg: () => Promise<string>, changed: boolean): Promise<boolean> {
     const entries = readTrustedJournal(directory);
-    if (entries.length === 0 && !(await hasManifest(directory)))
+    if (entries.length === 0 && !(await readManifest(directory)))
       throw new RoomtapError("incomplete", "no journal and no manifest tells what the session was", {
         hint: "its media files can be looked at one by one: roomtap verify FILE",
       });
-    if (entries.length === 0 || (!changed && tellsOf(directory, manifestOf(entries)))) return false;
+    if (entries.length === 0) return false;
+    const wanted = manifestOf(entries);
+    const pictured = this.#o.pictures === false || hasPictures(directory, wanted);
+    if (!changed && pictured && tellsOf(await readManifest(directory), wanted)) return false;
     removeLinks(directory);
     let failure: Error | undefined;
     await finishSession(directory, {
@@ -188,6 +192,11 @@ class Repair {
       },
     });
     if (failure) throw failure;
+    const made = await checkManifest(manifestOf(readTrustedJournal(directory)));
+    if ("problem" in made)
+      throw new RoomtapError("incomplete", `the journal amounts to no manifest: ${made.at} ${made.problem}`, {
+        hint: "what it tells cannot be; its media files can be looked at one by one: roomtap verify FILE",
+      });
     return true;
   }
 
@@ -235,27 +244,29 @@ function removeLinks(directory: string): void {
 /** What the end of a session writes beside media. */
 const written = /\.(?:json|vtt|jpg|tmp|jpg\.part)$/;
 
-/** The manifest on disk tells of the same files, and that they are all. */
-function tellsOf(directory: string, wanted: Manifest): boolean {
-  const path = join(directory, MANIFEST_FILE);
-  if (fileSize(path) === undefined) return false;
-  try {
-    const found = JSON.parse(readFileSync(path, "utf8")) as Partial<Manifest>;
-    const list = (m: Partial<Manifest>) => JSON.stringify(m.files?.map((f) => [f.path, f.bytes]));
-    return found.complete === wanted.complete && list(found) === list(wanted);
-  } catch {
-    return false;
-  }
+/** A manifest tells of the same files, at the same times, and that they are all. */
+function tellsOf(found: Manifest | undefined, wanted: Manifest): boolean {
+  const told = (m: Manifest) =>
+    JSON.stringify([m.durationMs, m.files.map((f) => [f.path, f.bytes, f.startMs, f.durationMs])]);
+  return found?.complete === wanted.complete && told(found) === told(wanted);
 }
 
-/** A manifest is there that can be used. */
-async function hasManifest(directory: string): Promise<boolean> {
+/** The pictures that a manifest names are there. */
+function hasPictures(directory: string, { files, contactSheet }: Manifest): boolean {
+  const named = [...files.map((f) => f.poster), contactSheet].filter((name) => name !== undefined);
+  return named.every((name) => fileSize(join(directory, name)) !== undefined);
+}
+
+/** The manifest on disk, where it can be used: others refuse what does not keep to its schema, or is endless. */
+async function readManifest(directory: string): Promise<Manifest | undefined> {
   const path = join(directory, MANIFEST_FILE);
-  if (fileSize(path) === undefined) return false;
+  const size = fileSize(path);
+  if (size === undefined || size > MAX_JSON) return undefined;
   try {
-    return "manifest" in (await checkManifest(JSON.parse(readFileSync(path, "utf8"))));
+    const checked = await checkManifest(JSON.parse(readFileSync(path, "utf8")));
+    return "manifest" in checked ? checked.manifest : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   linkSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -133,6 +134,9 @@ function isThisProcess(holder: Holder): boolean {
 function read(path: string): Holder | "unreadable" | undefined {
   let text: string;
   try {
+    const stat = lstatSync(path);
+    // A pipe, or a link to anywhere: no process made it, and whoever reads it may wait for ever.
+    if (!stat.isFile() && !stat.isDirectory()) return undefined;
     text = readFileSync(path, "utf8");
   } catch (error) {
     return codeOf(error) === "ENOENT" ? undefined : "unreadable";

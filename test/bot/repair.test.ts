@@ -129,6 +129,59 @@ test("a manifest that is missing, torn or of an earlier moment is written anew",
   }
 });
 
+test("a manifest that others would refuse, or that tells other times, is written anew", async () => {
+  const directory = await killed();
+  await repair({ path: directory });
+  const path = join(directory, "manifest.json");
+  const whole = manifestIn(directory);
+  const [file] = whole.files;
+  for (const other of [
+    { ...whole, version: 2 },
+    { ...whole, durationMs: -1 },
+    { ...whole, events: [[]] },
+    { ...whole, startedAt: "never" },
+    { ...whole, files: [{ ...file, startMs: 9e15 }] },
+  ]) {
+    writeFileSync(path, JSON.stringify(other));
+    expect(only((await repair({ path: directory })).repaired)).toMatchObject({ manifest: true });
+    expect(manifestIn(directory)).toEqual(whole);
+  }
+});
+
+test("a journal that tells what cannot be is named, and makes no session complete", async () => {
+  const directory = await killed();
+  appendFileSync(
+    join(directory, "journal.jsonl"),
+    `${JSON.stringify({ t: "keyframe-request", participantId: "Alice", atMs: -1 })}\n`,
+  );
+  const { repaired, exit } = await repair({ path: directory });
+  expect(exit).toBe(9);
+  expect(only(repaired)).toMatchObject({ state: "failed", files: [{ state: "completed" }] });
+  expect(only(repaired).error?.message).toContain("/events/0");
+});
+
+test.each(["file-open", "file-"])(
+  "a finished file of which the journal lost its lines (%s...) stays in the manifest",
+  async (lost) => {
+    const directory = await killed();
+    await repair({ path: directory });
+    const before = manifestIn(directory).files;
+    const path = join(directory, "journal.jsonl");
+    const lines = readFileSync(path, "utf8").split("\n");
+    writeFileSync(path, lines.filter((line) => !line.includes(`"t":"${lost}`)).join("\n"));
+    expect((await repair({ path: directory })).exit).toBe(0);
+    expect(manifestIn(directory).files).toMatchObject(
+      before.map(({ participant, durationMs, bytes }) => ({
+        path: "Alice.webm",
+        participant,
+        durationMs,
+        bytes,
+      })),
+    );
+    expect((await repair({ path: directory })).repaired[0]?.state).toBe("whole");
+  },
+);
+
 test("a directory of sessions is repaired one by one; one that is being recorded is left alone", async () => {
   const dead = await killed("dead");
   const live = await killed("live");
@@ -274,8 +327,30 @@ test("a finished file that lost its end with the power is finished again", async
   expect(exit).toBe(0);
   expect(only(repaired).files).toMatchObject([{ path: "Alice.webm", state: "completed" }]);
   expect(frames(path)).toBeLessThan(all);
-  expect(manifestIn(directory).files[0]?.bytes).toBe(statSync(path).size);
+  const { files, gaps } = manifestIn(directory);
+  expect(files[0]?.bytes).toBe(statSync(path).size);
+  expect(gaps.filter((g) => g.cause === "disk").map((g) => [g.kind, g.fromMs])).toEqual([
+    ["video", files[0]?.durationMs],
+    ["audio", files[0]?.durationMs],
+  ]);
   expect((await repair({ path: directory })).repaired[0]?.state).toBe("whole");
+});
+
+test.each([
+  ["nothing", ""],
+  ["something else", "#EXTM3U\n"],
+  ["a header alone", undefined],
+])("a finished file of which %s is left is not called empty, and stays as it is", async (_, text) => {
+  const directory = await killed();
+  await repair({ path: directory });
+  const path = join(directory, "Alice.webm");
+  if (text === undefined) truncateSync(path, 700);
+  else writeFileSync(path, text);
+  const left = readFileSync(path);
+  const { repaired, exit } = await repair({ path: directory });
+  expect(exit).toBe(9);
+  expect(only(repaired).files).toMatchObject([{ state: "failed", error: { code: "incomplete" } }]);
+  expect(Buffer.compare(readFileSync(path), left)).toBe(0);
 });
 
 test("what a conversion left half-made is removed, and a recording of the same name that nobody tells of is not", async () => {

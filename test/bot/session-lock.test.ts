@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -95,3 +96,18 @@ test("a directory that is gone is not locked, and locking it does no harm", () =
   lockSession(directory)();
   expect(isLocked(directory)).toBe(false);
 });
+
+test.skipIf(process.platform === "win32")(
+  "a lock that is a pipe, or leads elsewhere, is nobody's and is not waited for",
+  () => {
+    const path = join(directory, LOCK_FILE);
+    for (const make of [() => execFileSync("mkfifo", [path]), () => symlinkSync("/dev/zero", path)]) {
+      make();
+      expect(isLocked(directory)).toBe(false);
+      const release = takeSession(directory);
+      expect(release).toBeDefined();
+      release?.();
+      expect(readdirSync(directory)).toEqual([]);
+    }
+  },
+);

@@ -28,8 +28,9 @@ export function fileSize(path: string): number | undefined {
 }
 
 /**
- * The media files of a session directory that its journal does not tell of: recordings that were not completed,
- * and where the journal is gone, those that were. An earlier manifest tells whose they are.
+ * The media files of a session directory that its journal does not tell of: recordings that were not completed, and
+ * those that were where the journal, or what it said of their beginning, is gone. An earlier manifest tells whose
+ * they are.
  */
 export function foundFiles(
   directory: string,
@@ -37,15 +38,19 @@ export function foundFiles(
   format: AskedFormat,
 ): FoundFile[] {
   const opened = entries.filter((e) => e.t === "file-open");
+  const ids = new Set(opened.map((e) => e.id));
+  const ended = entries.filter((e) => e.t === "file-complete" || e.t === "file-close");
   const known = new Set([
     ...opened.map((e) => e.temp),
-    ...entries.flatMap((e) => (e.t === "file-complete" || e.t === "file-close" ? [e.path] : [])),
+    ...ended.flatMap((e) => (ids.has(e.id) ? [e.path] : [])),
   ]);
   const lost = !entries.some((e) => e.t === "session");
+  const before = described(directory);
+  const ours = new Set<unknown>([...ended.map((e) => e.path), ...before.map((f) => f.path)]);
   return regularFiles(directory)
     .filter((name) => !known.has(name))
-    .filter((name) => unfinished.test(name) || (lost && finished.test(name)))
-    .map((name) => ({ name, opened: describe(directory, name, format) }));
+    .filter((name) => unfinished.test(name) || (finished.test(name) && (lost || ours.has(name))))
+    .map((name) => ({ name, opened: describe(name, format, before) }));
 }
 
 /** Names of what a conversion of this file writes, until it is done; another recording may be called so as well. */
@@ -64,9 +69,13 @@ export function sessionOf(directory: string): Extract<JournalEntry, { t: "sessio
   return { t: "session", version: 1, room: m?.[1] ?? basename(directory), startedAt, attempt: 0 };
 }
 
-function describe(directory: string, name: string, format: AskedFormat): FileOpened {
+function describe(
+  name: string,
+  format: AskedFormat,
+  files: readonly Readonly<Record<string, unknown>>[],
+): FileOpened {
   const stem = name.replace(unfinished, "").replace(finished, "");
-  const before = described(directory).find((f) => stemOf(f.path) === stem);
+  const before = files.find((f) => stemOf(f.path) === stem);
   const text = (value: unknown, otherwise: string) => (typeof value === "string" ? value : otherwise);
   return {
     t: "file-open",

@@ -12,6 +12,8 @@ import { cleanJournal, formats, readTrustedJournal } from "./trusted-journal.ts"
 
 /** A conversion and what it was made from are as long as each other within this. */
 const SAME_LENGTH_MS = 1000;
+/** What a file lost of its end is told from here on: less is a matter of rounding. */
+const LOST_MS = 100;
 
 /** What was done to the media of a file, as it was written while recording. */
 export type MediaRepair = {
@@ -155,6 +157,11 @@ class Recovery {
     await this.#dropHalves(file);
     const path = this.#path(place);
     const { scan, size } = await readTornFile(path);
+    const before = this.#closed(file.id);
+    if (!scan && before?.tracks.some((t) => t.frames > 0)) {
+      const seconds = (before.durationMs / 1000).toFixed(1);
+      throw new RoomtapError("incomplete", `${path} holds nothing of its ${seconds} s; it is left as it is`);
+    }
     if (!scan) {
       rmSync(path, { force: true });
       this.#append({ t: "file-empty", id: file.id });
@@ -167,6 +174,7 @@ class Recovery {
       this.#media.set(file.id, { openMs, cutBytes: size - scan.length, damagedBytes });
     }
     const media = { durationMs: Math.round(scan.endMs), tracks: tracksOf(scan) };
+    if (before) this.#sayLost(file, before, media.durationMs);
     const made = await this.#alreadyMade(file, media);
     const name = place.endsWith(TEMP_SUFFIX)
       ? completeFile(this.#directory, { ...file, temp: place }, scan.docType, this.#open())
@@ -177,6 +185,18 @@ class Recovery {
       rmSync(this.#path(name), { force: true });
       this.#tellCompleted(file.id, made, name);
     } else this.#conversions.push({ ...this.#conversionOf(file, name), ...media });
+  }
+
+  /** A file that was closed with more in it than there is now: what is missing stands on the timeline. */
+  #sayLost({ id, startMs }: FileOpened, before: FileClosed, nowMs: number): void {
+    const [fromMs, toMs] = [startMs + nowMs, startMs + before.durationMs];
+    if (toMs - fromMs < LOST_MS) return;
+    const isTold = this.#entries.some(
+      (e) => e.t === "gap" && e.id === id && e.toMs === toMs && e.cause === "disk",
+    );
+    if (isTold) return;
+    for (const kind of new Set(before.tracks.map((t) => t.kind)))
+      this.#append({ t: "gap", id, kind, fromMs, toMs, cause: "disk" });
   }
 
   /** Removes what a conversion of this file had written when it ended too early; never what was recorded. */

@@ -16,6 +16,8 @@ import { codecOfMatroska } from "./matroska-codecs.ts";
 const CHUNK = 1024 * 1024;
 /** A header alone is not longer than this: what is shorter and tells no tracks holds no media. */
 const SMALLEST = 4096;
+/** How every Matroska begins. */
+const MAGIC = [0x1a, 0x45, 0xdf, 0xa3];
 
 /** A Matroska file that a recorder may have left unfinished. */
 export type TornFile = {
@@ -45,7 +47,8 @@ export async function readTornFile(path: string): Promise<TornFile> {
       if (at !== undefined) scanner.skip(at);
     }
     const scan = scanner.result();
-    const empty = !scan && (scanner.known || size <= SMALLEST);
+    const empty =
+      !scan && (scanner.known || (size <= SMALLEST && isBeginning(await pieceAt(file, 0, SMALLEST))));
     if (!empty && !(scan && scanner.ours)) {
       const why = scanner.known ? "was not written by roomtap" : "cannot be read";
       throw new RoomtapError("incomplete", `${path} ${why}; it is left as it is`);
@@ -91,6 +94,11 @@ export function tracksOf(scan: MatroskaScan): FileTrack[] {
       { kind: t.kind, codec, frames, ...(t.kind === "video" ? { width: t.width, height: t.height } : {}) },
     ];
   });
+}
+
+/** It may be what was on disk of a header when the power failed; never what somebody else wrote. */
+function isBeginning(bytes: Uint8Array): boolean {
+  return bytes.every((b) => b === 0) || MAGIC.every((b, i) => i >= bytes.length || bytes[i] === b);
 }
 
 /** Offset of the first cluster at or behind `start`; undefined: there is none. */

@@ -8,7 +8,7 @@ import type { Finding } from "./report.ts";
 import { sessionPath } from "./session-path.ts";
 
 /** Longer than any manifest or journal of ours, octets. */
-const MAX_JSON = 64 << 20;
+export const MAX_JSON = 64 << 20;
 /** Left-over files that are told one by one. */
 const MAX_TOLD = 20;
 /** The last frame of a file and the first of the next may be this far over one another, milliseconds. */

@@ -113,3 +113,12 @@ function seededBytes(n: number): Uint8Array {
   const random = seededRandom(4);
   return Uint8Array.from({ length: n }, () => randomInt(random, 256));
 }
+
+test("what is short and somebody else's is not called empty; what a power failure leaves of a header is", async () => {
+  for (const text of ["hello", "#EXTM3U\n", "{}"]) {
+    await expect(repaired(Buffer.from(text))).rejects.toMatchObject({ code: "incomplete" });
+  }
+  for (const bytes of [new Uint8Array(0), new Uint8Array(2000), open.slice(0, 3), open.slice(0, 90)]) {
+    expect((await repaired(bytes)).torn).toMatchObject({ scan: undefined, empty: true });
+  }
+});
