@@ -180,7 +180,8 @@ export class Restream {
       ...{ ffmpeg, width, height, framesPerSecond, renditions: this.#renditions },
       ...{ audioBitrate: AUDIO_BITRATE, keyframeMs: segmentMs },
       sinks: this.#copied ? [this.#copied] : this.#sinks,
-      onFailure: (error) => this.#notice("error", `${error.message}; the encoder is started again`),
+      onFailure: (error) =>
+        this.#notice("error", `the encoder ended, and is started again: ${error.message}`),
     });
     this.#encoder = encoder;
     this.#makeStage = () =>
@@ -264,8 +265,14 @@ export class Restream {
       durationMs: Math.round(machineNow() - this.#zero),
       renditions: this.#renditions.map(({ name, width, height }) => ({ name, width, height })),
       outputs: this.#outputs(),
-      exit: this.#media ? ExitCode.ok : ExitCode.noMedia,
+      exit: this.#exit(),
     };
+  }
+
+  /** Media that came and never left again is ffmpeg's failure. */
+  #exit(): ExitCodeValue {
+    if (!this.#media) return ExitCode.noMedia;
+    return this.#outputs().every((o) => o.bytes === 0) ? ExitCode.output : ExitCode.ok;
   }
 
   #join(): Supervised {
