@@ -3,11 +3,19 @@ import { pathToFileURL } from "node:url";
 import { RoomtapError } from "../core/fault.ts";
 import type { RoomAdapter } from "../core/room.ts";
 import { manualAdapter } from "../signaling/manual/adapter.ts";
+import { offerAdapter } from "../signaling/offer/adapter.ts";
 import { roomAdapter } from "../signaling/room/adapter.ts";
+import { whepAdapter } from "../signaling/whep/adapter.ts";
 import { whipAdapter } from "../signaling/whip/adapter.ts";
 
 /** Every signalling dialect, in the order the README lists them. A new one is added here. */
-const adapters: readonly RoomAdapter[] = [roomAdapter(), manualAdapter(), whipAdapter()];
+const adapters: readonly RoomAdapter[] = [
+  roomAdapter(),
+  manualAdapter(),
+  whipAdapter(),
+  whepAdapter(),
+  offerAdapter(),
+];
 
 /** Schemes of room addresses that can be joined. */
 export const roomSchemes: readonly string[] = adapters.flatMap((a) => a.schemes);

@@ -29,7 +29,9 @@ export const roomHelp = `
 Rooms:
   ws://HOST/ROOM  wss://HOST/ROOM       Roomtap's own server, or the link of the room's page
   manual:  manual:BLOB  manual:@FILE    no server: descriptions are copied and pasted, one each way
-  whip+http://...  whip+https://...     a WHIP endpoint, to publish`;
+  whip+http://...  whip+https://...     a WHIP endpoint, to publish
+  whep+http://...  whep+https://...     a WHEP endpoint, to receive
+  offer+http://... offer+https://...    a server that takes an offer as JSON, as aiortc's examples do`;
 
 /** Adds the options with which every command that takes a room is let in. `name`: ours in the room. */
 export function addRoomOptions(command: Command, name: string): Command {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type AccessRules, hostAllowed } from "./access.ts";
+import { type AccessRules, hostAllowed } from "../net/access.ts";
 import { type Page, pageFile, securityHeaders } from "./page.ts";
 
 /** Answers plain requests: the page, its files, and `/healthz`. */

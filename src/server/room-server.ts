@@ -5,12 +5,12 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { RoomtapError } from "../core/fault.ts";
 import type { IceServer, LogLevel } from "../core/room.ts";
 import { type Millis, millis } from "../core/time.ts";
+import { type AccessRules, hostAllowed, originAllowed, tokenCheck } from "../net/access.ts";
+import type { Certificate } from "../net/certificate.ts";
+import { checkExposure, listen, makeServer } from "../net/listen.ts";
 import { type ClientMessage, CloseCode, limits, SOCKET_PATH } from "../signaling/room/messages.ts";
-import { type AccessRules, hostAllowed, originAllowed, tokenCheck } from "./access.ts";
-import type { Certificate } from "./certificate.ts";
 import { Connection } from "./connection.ts";
 import { requestHandler } from "./http.ts";
-import { checkExposure, listen, makeServer } from "./listen.ts";
 import { defaultWebRoot, loadPage } from "./page.ts";
 import { type ConnectionId, Rooms } from "./rooms.ts";
 

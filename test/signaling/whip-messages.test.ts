@@ -1,20 +1,24 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/core/random.ts";
-import { parseLinks } from "../../src/signaling/whip/link-header.ts";
 import {
   candidatesOf,
-  iceServersOf,
+  clientOffer,
   isComplete,
+  parseFragment,
+  refusesAll,
+  trickleFragment,
+} from "../../src/signaling/http/fragment.ts";
+import { parseLinks } from "../../src/signaling/http/link-header.ts";
+import {
+  iceServersOf,
   isDescription,
   mayCarryToken,
   problemOf,
   refusal,
-  refusesAll,
   retryAfterMs,
-  trickleFragment,
-  whipOffer,
-} from "../../src/signaling/whip/messages.ts";
+} from "../../src/signaling/http/replies.ts";
 import { parseWhipTarget } from "../../src/signaling/whip/target.ts";
+import { whipWords } from "../../src/signaling/whip/words.ts";
 
 const sdp = [
   "v=0",
@@ -64,7 +68,7 @@ describe("the address of a WHIP endpoint", () => {
 
 describe("an offer", () => {
   test("says that we begin DTLS, and that RTCP has no port of its own, in every section", () => {
-    const offer = whipOffer(sdp);
+    const offer = clientOffer(sdp);
     expect(offer.match(/^a=setup:active\r$/gm)).toHaveLength(2);
     expect(offer.match(/^a=rtcp-mux-only\r$/gm)).toHaveLength(2);
     expect(offer).not.toContain("actpass");
@@ -151,6 +155,21 @@ describe("Retry-After", () => {
   });
 });
 
+describe("a fragment", () => {
+  test("says candidates and whose they are", () => {
+    const text = trickleFragment(sdp, new Set()) ?? "";
+    expect(parseFragment(text)).toEqual({
+      ufrag: "abcd",
+      candidates: candidatesOf(sdp).map((line) => line.slice(2)),
+    });
+    expect(parseFragment("a=end-of-candidates\r\n")).toEqual({ ufrag: undefined, candidates: [] });
+  });
+
+  test.each(["", "{}", "v=0\r\n", "a=candidate:1\r\n".repeat(65)])("%j is none", (text) => {
+    expect(parseFragment(text)).toBeUndefined();
+  });
+});
+
 describe("an answer", () => {
   test.each([
     ["v=0\r\n", "application/sdp", true],
@@ -187,13 +206,13 @@ describe("an answer", () => {
     [404, "signal-refused", "has no WHIP endpoint there (404)"],
     [405, "signal-refused", "takes no offers there (405)"],
     [406, "signal-refused", "does not take this offer (406)"],
-    [415, "signal-refused", "does not read SDP there (415)"],
+    [415, "signal-refused", "does not read our offer there (415)"],
     [422, "signal-refused", "cannot do what the offer asks for (422)"],
-    [503, "signal-refused", "cannot take the stream now (503)"],
+    [503, "signal-refused", "cannot do it now (503)"],
     [302, "signal-protocol", "did not answer as WHIP servers do (302)"],
     [418, "signal-protocol", "did not answer as WHIP servers do (418)"],
   ])("%d is %s: it %s", (status, code, words) => {
-    const e = refusal(status, "h:1", undefined);
+    const e = refusal(status, "h:1", undefined, whipWords);
     expect([e.code, e.message, e.exitCode]).toEqual([code, `h:1 ${words}`, 3]);
     expect(e.hint).toBeTruthy();
   });

@@ -8,10 +8,12 @@ import {
 import type { AddressInfo } from "node:net";
 import type { PlacedFrame } from "../../src/core/media/received-track.ts";
 import { seededRandom } from "../../src/core/random.ts";
+import type { LocalTrack } from "../../src/core/room.ts";
 import { defaultCapabilities } from "../../src/core/sdp/capabilities.ts";
 import { PeerHost } from "../../src/peer/host.ts";
 import type { PeerLink } from "../../src/peer/link.ts";
 import { Pump } from "../../src/peer/pump.ts";
+import { clipSender } from "./clip.ts";
 import type { FakeNetwork } from "./fake-transport.ts";
 
 type Method = "OPTIONS" | "POST" | "PATCH" | "DELETE";
@@ -33,9 +35,19 @@ export type ScriptedReply = {
   readonly hang?: boolean;
 };
 
+/** What kind of endpoint it is; WHIP unless something else is said. */
+export type WhipServerOptions = {
+  /** What it sends; with this alone it is a WHEP endpoint. */
+  readonly sends?: readonly LocalTrack[];
+  /** Takes offers as JSON. */
+  readonly json?: boolean;
+  /** Answers an offer with one of its own. */
+  readonly counter?: boolean;
+};
+
 /**
- * A WHIP endpoint at every path, over the fake network: proper answers, unless a script has others, which are used up
- * in order.
+ * A WHIP endpoint (or one that is like it) at every path, over the fake network: proper answers, unless a script has
+ * others, which are used up in order.
  */
 export class WhipServer {
   readonly requests: WhipRequest[] = [];
@@ -49,9 +61,15 @@ export class WhipServer {
   rewrite: (sdp: string) => string = (sdp) => sdp;
   readonly #server: Server;
   readonly #host: PeerHost;
+  readonly #o: WhipServerOptions;
   #port = 0;
 
-  constructor(net: FakeNetwork, codecs: readonly string[] = ["opus", "VP8", "H264"]) {
+  constructor(
+    net: FakeNetwork,
+    codecs: readonly string[] = ["opus", "VP8", "H264"],
+    o: WhipServerOptions = {},
+  ) {
+    this.#o = o;
     this.#host = new PeerHost({
       transports: net.factory,
       pump: new Pump(),
@@ -59,6 +77,7 @@ export class WhipServer {
       cname: "server",
       maxBitrate: 1_000_000,
       capabilities: defaultCapabilities.filter((c) => codecs.includes(c.name)),
+      sender: (_, media, now) => clipSender(media, now),
       onFrame: (_, __, frame) => this.frames.push(frame),
       log: () => undefined,
     });
@@ -70,7 +89,7 @@ export class WhipServer {
       request.on("end", () => {
         const { method = "", url: path = "", headers } = request;
         this.requests.push({ method, path, headers, body });
-        void this.#answer(method, path, body, response);
+        this.#answer(method, path, body, response).catch(() => response.writeHead(400).end());
       });
     });
   }
@@ -89,7 +108,9 @@ export class WhipServer {
   }
 
   get address(): string {
-    return `whip+http://${this.host}/live/secret-key`;
+    const { json, sends } = this.#o;
+    const dialect = json ? "offer" : sends ? "whep" : "whip";
+    return `${dialect}+http://${this.host}/live/secret-key`;
   }
 
   /** Requests of a method. */
@@ -125,6 +146,8 @@ export class WhipServer {
       return;
     }
     if (method === "PATCH") {
+      const sdp = body.startsWith("v=0");
+      if (sdp) await this.links[Number(path.split("/").at(-1))]?.answer({ type: "answer", sdp: body });
       response.writeHead(204).end();
       return;
     }
@@ -132,17 +155,26 @@ export class WhipServer {
       response.writeHead(405).end();
       return;
     }
+    const { json, counter, sends } = this.#o;
     const link = this.#host.link({ peerId: "bot", iceServers: [] });
     this.links.push(link);
-    const plan = { send: [], receive: { audio: 1, video: 1 }, data: false };
-    await link.accept({ type: "offer", sdp: body }, plan);
+    const plan = { send: sends ?? [], receive: { audio: 1, video: 1 }, data: false };
+    const offer: unknown = json ? JSON.parse(body).sdp : body;
+    if (counter) await link.offer({ ...plan, receive: { audio: 0, video: 0 } });
+    else await link.accept({ type: "offer", sdp: String(offer) }, plan);
     const { sdp } = await link.localReady(1000);
+    const said = this.rewrite(sdp);
+    if (json) {
+      response.writeHead(200, { "content-type": "application/json; charset=utf-8" });
+      response.end(JSON.stringify({ sdp: said, type: "answer" }));
+      return;
+    }
     response
-      .writeHead(201, {
+      .writeHead(counter ? 406 : 201, {
         "content-type": "application/sdp",
         location: `../sessions/${this.links.length - 1}`,
         ...this.created,
       })
-      .end(this.rewrite(sdp));
+      .end(said);
   }
 }

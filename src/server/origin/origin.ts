@@ -1,9 +1,9 @@
 import type { Server } from "node:http";
 import type { LogLevel } from "../../core/room.ts";
+import type { AccessRules } from "../../net/access.ts";
+import type { Certificate } from "../../net/certificate.ts";
+import { checkExposure, listen, makeServer } from "../../net/listen.ts";
 import type { HlsSource } from "../../sinks/hls/source.ts";
-import type { AccessRules } from "../access.ts";
-import type { Certificate } from "../certificate.ts";
-import { checkExposure, listen, makeServer } from "../listen.ts";
 import { loadPlayer } from "./assets.ts";
 import { OriginMetrics, type StreamFigures } from "./metrics.ts";
 import { OriginRequests } from "./requests.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { type AccessRules, hostAllowed } from "../../net/access.ts";
 import type { HlsFile, HlsSource } from "../../sinks/hls/source.ts";
-import { type AccessRules, hostAllowed } from "../access.ts";
 import { securityHeaders } from "../page.ts";
 import type { Player } from "./assets.ts";
 import type { OriginMetrics, RequestKind } from "./metrics.ts";

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { tokenCheck } from "../access.ts";
+import { tokenCheck } from "../../net/access.ts";
 
 /** How a viewer came in. `fresh`: with the secret in the address, which a cookie is to replace. */
 export type Admission = "no" | "yes" | "fresh";

@@ -1,17 +1,16 @@
 import { RoomtapError } from "../../core/fault.ts";
 import type { IceServer } from "../../core/room.ts";
-import { exchange, type HttpReply, type HttpRequest } from "./http.ts";
 import {
   FRAGMENT_TYPE,
   iceServersOf,
-  isDescription,
   mayCarryToken,
   problemOf,
   refusal,
   retryAfterMs,
-  SDP_TYPE,
-} from "./messages.ts";
-import type { WhipTarget } from "./target.ts";
+  type Wording,
+} from "./replies.ts";
+import { exchange, type HttpReply, type HttpRequest } from "./request.ts";
+import type { HttpTarget } from "./target.ts";
 
 /** A server has this long for an answer: some gather candidates first. */
 const ANSWER_MS = 15_000;
@@ -21,14 +20,15 @@ const MAX_REDIRECTS = 5;
 
 /** How an endpoint is talked to. */
 export type EndpointOptions = {
-  readonly target: WhipTarget;
+  readonly target: HttpTarget;
+  readonly words: Wording;
   /** Bearer token (RFC 6750); goes before what the address says. */
   readonly token?: string | undefined;
   readonly insecure?: boolean | undefined;
 };
 
-/** What a server made of our offer. */
-export type Created = { readonly answer: string; readonly resource: WhipResource };
+/** A reply, and the place that gave it. */
+export type Posted = { readonly reply: HttpReply; readonly url: URL };
 
 /** The server takes no offer now: worth another one, no sooner than after `afterMs` where it says so. */
 export class TryLater extends RoomtapError {
@@ -43,8 +43,8 @@ export class TryLater extends RoomtapError {
   }
 }
 
-/** A WHIP endpoint (RFC 9725) as a client talks to it. */
-export class WhipEndpoint {
+/** An endpoint that takes offers, as a client talks to it. */
+export class HttpEndpoint {
   readonly #o: EndpointOptions;
   readonly #secret: string | undefined;
   #ice: readonly IceServer[] = [];
@@ -53,6 +53,10 @@ export class WhipEndpoint {
     this.#o = o;
     // An empty token is what an unset variable of a shell script leaves.
     this.#secret = o.token ? `Bearer ${o.token}` : o.target.basic;
+  }
+
+  get target(): HttpTarget {
+    return this.#o.target;
   }
 
   /** ICE servers that it named last. */
@@ -82,30 +86,36 @@ export class WhipEndpoint {
   }
 
   /**
-   * Posts an offer. Rejects with a RoomtapError: `TryLater`, `auth`, `signal-refused`, `signal-protocol`; none has a
-   * secret in it.
+   * Posts an offer, and follows it where it is redirected to. `takes`: statuses that are an answer. Rejects with a
+   * RoomtapError: `TryLater`, `auth`, `signal-refused`, `signal-protocol`; none has a secret in it.
    */
-  async post(offer: string, signal: AbortSignal): Promise<Created> {
+  async post(
+    offer: { readonly type: string; readonly body: string },
+    takes: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Posted> {
+    const headers = { "content-type": offer.type };
     let { url } = this.#o.target;
     for (let i = 0; i <= MAX_REDIRECTS; i++) {
-      const reply = await this.send("POST", url, { "content-type": SDP_TYPE }, offer, ANSWER_MS, signal);
-      const location = reply.header("location");
+      const reply = await this.send("POST", url, headers, offer.body, ANSWER_MS, signal);
       if (reply.status === 307 || reply.status === 308) {
-        url = resolved(location, url);
+        url = this.#resolved(reply.header("location"), url);
         continue;
       }
-      if (reply.status !== 201 && reply.status !== 200) throw this.#refused(reply, url);
-      if (!isDescription(reply.body, reply.header("content-type")))
-        throw new RoomtapError("signal-protocol", `${url.host} answers with something that is not SDP`, {
-          hint: "is it the address of a WHIP endpoint, and not that of a page?",
-        });
+      if (!takes.includes(reply.status)) throw this.refused({ reply, url });
       this.#learn(reply);
-      const resource = location === undefined ? undefined : resolved(location, url);
-      return { answer: reply.body, resource: new WhipResource(this, resource, reply.header("etag")) };
+      return { reply, url };
     }
     throw new RoomtapError("signal-protocol", `${this.#o.target.shown} sends us from place to place`, {
       hint: "check the address of the endpoint",
     });
+  }
+
+  /** The session that a reply names. Throws a RoomtapError `signal-protocol` for an address that is none. */
+  resource({ reply, url }: Posted): HttpResource {
+    const location = reply.header("location");
+    const at = location === undefined ? undefined : this.#resolved(location, url);
+    return new HttpResource(this, at, reply.header("etag"));
   }
 
   /** One request; the token goes with it where it may. */
@@ -114,7 +124,7 @@ export class WhipEndpoint {
     url: URL,
     headers: Readonly<Record<string, string>>,
     body: string | undefined,
-    timeoutMs: number,
+    timeoutMs = ANSWER_MS,
     signal?: AbortSignal,
   ): Promise<HttpReply> {
     const { insecure } = this.#o;
@@ -136,16 +146,12 @@ export class WhipEndpoint {
       : {};
   }
 
-  #learn(reply: HttpReply): void {
-    const found = iceServersOf(reply.header("link") ?? "");
-    if (found.length > 0) this.#ice = found;
-  }
-
-  #refused(reply: HttpReply, url: URL): RoomtapError {
-    const { target, token } = this.#o;
+  /** What a reply that is none of the wanted ones means. */
+  refused({ reply, url }: Posted): RoomtapError {
+    const { target, token, words } = this.#o;
     const said = problemOf(reply.body, reply.header("content-type"));
     const harmless = token ? said?.replaceAll(token, "***") : said;
-    const error = refusal(reply.status, url.host, harmless);
+    const error = refusal(reply.status, url.host, harmless, words);
     if (error.code === "auth" && this.#secret !== undefined && !mayCarryToken(target.url, url))
       return new RoomtapError("auth", `${error.message}; ${target.shown} sent us there`, {
         hint: "a token is not given to another host: use the address it redirects to",
@@ -153,28 +159,61 @@ export class WhipEndpoint {
     const later = reply.status === 429 || reply.status >= 500;
     return later ? new TryLater(error, retryAfterMs(reply.header("retry-after"), Date.now())) : error;
   }
+
+  /** The reply has another body than was asked for. `what`: like `SDP`. */
+  unreadable(what: string, url: URL): RoomtapError {
+    return new RoomtapError("signal-protocol", `${url.host} answers with something that is not ${what}`, {
+      hint: `is it the address of a ${this.#o.words.name} endpoint, and not that of a page?`,
+    });
+  }
+
+  #learn(reply: HttpReply): void {
+    const found = iceServersOf(reply.header("link") ?? "");
+    if (found.length > 0) this.#ice = found;
+  }
+
+  /** An address that a server gave, relative to where it was asked. */
+  #resolved(location: string | undefined, base: URL): URL {
+    const url =
+      location !== undefined && URL.canParse(location, base.href) ? new URL(location, base) : undefined;
+    if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+    throw new RoomtapError("signal-protocol", `${base.host} sends us to no valid place`, {
+      hint: "check the address of the endpoint",
+    });
+  }
 }
 
 /** The session that an endpoint made for us. */
-export class WhipResource {
-  readonly #endpoint: WhipEndpoint;
+export class HttpResource {
+  readonly #endpoint: HttpEndpoint;
   readonly #url: URL | undefined;
   readonly #etag: string | undefined;
   #deleted: Promise<void> | undefined;
 
-  constructor(endpoint: WhipEndpoint, url: URL | undefined, etag: string | undefined) {
+  constructor(endpoint: HttpEndpoint, url: URL | undefined, etag: string | undefined) {
     this.#endpoint = endpoint;
     this.#url = url;
     this.#etag = etag;
   }
 
+  /** Where it is; undefined: the server did not say. */
+  get url(): URL | undefined {
+    return this.#url;
+  }
+
+  /** Changes it. Rejects like `HttpEndpoint.post`, for want of an address with `signal-protocol`. */
+  async patch(type: string, body: string, signal?: AbortSignal): Promise<HttpReply> {
+    if (!this.#url || this.#deleted !== undefined)
+      throw new RoomtapError("signal-protocol", `${this.#endpoint.target.shown} made no session of ours`);
+    const match = this.#etag === undefined ? {} : { "if-match": this.#etag };
+    const headers = { "content-type": type, ...match };
+    return this.#endpoint.send("PATCH", this.#url, headers, body, ANSWER_MS, signal);
+  }
+
   /** Adds candidates. False: the server does not take them. */
   async trickle(fragment: string): Promise<boolean> {
-    if (!this.#url || this.#deleted !== undefined) return false;
-    const match = this.#etag === undefined ? {} : { "if-match": this.#etag };
-    const headers = { "content-type": FRAGMENT_TYPE, ...match };
     try {
-      const { status } = await this.#endpoint.send("PATCH", this.#url, headers, fragment, ANSWER_MS);
+      const { status } = await this.patch(FRAGMENT_TYPE, fragment);
       return status >= 200 && status < 300;
     } catch {
       return false;
@@ -195,14 +234,4 @@ export class WhipResource {
       // A server that is gone has no session of ours.
     }
   }
-}
-
-/** An address that a server gave, relative to where it was asked. Throws a RoomtapError `signal-protocol`. */
-function resolved(location: string | undefined, base: URL): URL {
-  const url =
-    location !== undefined && URL.canParse(location, base.href) ? new URL(location, base) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new RoomtapError("signal-protocol", `${base.host} sends us to no valid place`, {
-    hint: "check the address of the endpoint",
-  });
 }

@@ -1,9 +1,11 @@
 import { createServer, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { RoomtapError } from "../core/fault.ts";
-import { limits } from "../signaling/room/messages.ts";
 import { bracketed, isLoopback } from "./access.ts";
 import { type Certificate, selfSignedCertificate } from "./certificate.ts";
+
+/** Characters of a token; rooms take no longer ones. */
+const MAX_TOKEN = 512;
 
 /** Whom a server is open to. */
 export type Exposure = {
@@ -19,8 +21,8 @@ export type Exposure = {
 export function checkExposure({ host, token, public: open }: Exposure, hint: string): void {
   if (!isLoopback(host) && token === undefined && open !== true)
     throw new RoomtapError("usage", `serving on ${host} lets anybody on the network in`, { hint });
-  if (token !== undefined && (token.length === 0 || token.length > limits.token))
-    throw new RoomtapError("usage", `the token must have 1 to ${limits.token} characters`);
+  if (token !== undefined && (token.length === 0 || token.length > MAX_TOKEN))
+    throw new RoomtapError("usage", `the token must have 1 to ${MAX_TOKEN} characters`);
 }
 
 /** A server that does not listen yet. Throws a RoomtapError `usage` for a certificate that cannot be used. */

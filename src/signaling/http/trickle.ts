@@ -1,16 +1,16 @@
 import type { Link } from "../../core/room.ts";
-import type { WhipResource } from "./endpoint.ts";
-import { candidatesOf, trickleFragment } from "./messages.ts";
+import type { HttpResource } from "./endpoint.ts";
+import { candidatesOf, trickleFragment } from "./fragment.ts";
 
 /** Candidates found within this time go in one request. */
 const GROUP_MS = 100;
 /** Gathering is over by then: the agent asks a STUN server for 23.5 s. */
 const END_MS = 30_000;
 
-/** Tells the server of candidates that were not in the offer, until there are no more or it does not want them. */
+/** Tells the server of candidates that were not in the description, until there are no more or it does not want them. */
 export function trickle(o: {
   readonly link: Link;
-  readonly resource: WhipResource;
+  readonly resource: HttpResource;
   /** See `candidatesOf`. */
   readonly known: readonly string[];
 }): void {

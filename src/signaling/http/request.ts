@@ -82,7 +82,7 @@ function replyOf(response: IncomingMessage, body: Buffer): HttpReply {
 
 function tooMuch(url: URL): RoomtapError {
   return new RoomtapError("signal-protocol", `${url.host} answers with more than a description`, {
-    hint: "is it the address of a WHIP endpoint?",
+    hint: "is it the right address, and not that of a page?",
   });
 }
 
@@ -102,12 +102,12 @@ function unreachable(url: URL, cause: Error): RoomtapError {
       cause,
     });
   if (code.startsWith("HPE_") || code === "EPROTO") {
-    const other = url.protocol === "https:" ? "whip+http" : "whip+https";
+    const other = url.protocol === "https:" ? "http" : "https";
     return new RoomtapError(
       "signal-protocol",
       `what answers at ${url.host} does not speak ${url.protocol.slice(0, -1)}`,
       {
-        hint: `is it the right port? or try ${other}://`,
+        hint: `is it the right port? or try ${other}: in place of ${url.protocol}`,
         cause,
       },
     );

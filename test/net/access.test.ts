@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hostAllowed, isLoopback, originAllowed, tokenCheck } from "../../src/server/access.ts";
+import { hostAllowed, isLoopback, originAllowed, tokenCheck } from "../../src/net/access.ts";
 
 const loopback = { host: "127.0.0.1", allowOrigins: ["https://meet.example.com"] };
 const open = { host: "0.0.0.0", allowOrigins: [] };
