@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { RoomtapError } from "../core/fault.ts";
 import type { RoomAdapter } from "../core/room.ts";
+import { liveKitAdapter } from "../signaling/livekit/adapter.ts";
 import { manualAdapter } from "../signaling/manual/adapter.ts";
 import { offerAdapter } from "../signaling/offer/adapter.ts";
 import { roomAdapter } from "../signaling/room/adapter.ts";
@@ -15,6 +16,7 @@ const adapters: readonly RoomAdapter[] = [
   whipAdapter(),
   whepAdapter(),
   offerAdapter(),
+  liveKitAdapter(),
 ];
 
 /** Schemes of room addresses that can be joined. */

@@ -31,7 +31,8 @@ Rooms:
   manual:  manual:BLOB  manual:@FILE    no server: descriptions are copied and pasted, one each way
   whip+http://...  whip+https://...     a WHIP endpoint, to publish
   whep+http://...  whep+https://...     a WHEP endpoint, to receive
-  offer+http://... offer+https://...    a server that takes an offer as JSON, as aiortc's examples do`;
+  offer+http://... offer+https://...    a server that takes an offer as JSON, as aiortc's examples do
+  livekit+ws://... livekit+wss://...    a room of a LiveKit server: livekit+wss://HOST/ROOM`;
 
 /** Adds the options with which every command that takes a room is let in. `name`: ours in the room. */
 export function addRoomOptions(command: Command, name: string): Command {

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Program } from "../requires.ts";
+import { findProgram } from "../requires.ts";
+
+/** The version under test; `.ci/run` installs it. */
+export const LIVEKIT_VERSION = "v1.13.5";
+
+const START_MS = 60_000;
+const folder = join(
+  process.env.XDG_CACHE_HOME || join(homedir(), ".cache"),
+  `roomtap-test/livekit-${LIVEKIT_VERSION}`,
+);
+
+/** The server's program. */
+export const liveKitProgram: Program = {
+  name: "livekit-server",
+  path: findProgram(join(folder, "server")),
+  install: `GOBIN=${folder} go install github.com/livekit/livekit-server/cmd/server@${LIVEKIT_VERSION}`,
+};
+
+/** A running LiveKit server on the loopback, with a key of its own. */
+export type LiveKitServer = {
+  readonly apiKey: string;
+  readonly apiSecret: string;
+  /** Host and port of signalling and API. */
+  readonly host: string;
+  /** A room's address for the bot. */
+  readonly room: (name: string) => string;
+  /** Ends it without a word. */
+  readonly kill: () => Promise<void>;
+  /** Starts it again after `kill`, on the same ports. */
+  readonly start: () => Promise<void>;
+  /** Ends it. Idempotent. */
+  readonly close: () => Promise<void>;
+  /** What it said so far. */
+  readonly log: () => string;
+};
+
+/** Starts a server and waits until it answers. The caller closes it. */
+export async function startLiveKit(): Promise<LiveKitServer> {
+  const { path } = liveKitProgram;
+  if (path === undefined) throw new Error(`${liveKitProgram.name} is missing: ${liveKitProgram.install}`);
+  const [port, tcp, udp] = [await freePort(), await freePort(), await freePort()];
+  const [apiKey, apiSecret] = ["roomtap", "a-secret-that-is-only-for-tests-0123456789"];
+  const config = {
+    port,
+    bind_addresses: ["127.0.0.1"],
+    keys: { [apiKey]: apiSecret },
+    logging: { level: "info", pion_level: "error" },
+    rtc: {
+      tcp_port: tcp,
+      udp_port: udp,
+      node_ip: "127.0.0.1",
+      use_external_ip: false,
+      enable_loopback_candidate: true,
+      interfaces: { includes: ["lo"] },
+    },
+  };
+  const host = `127.0.0.1:${port}`;
+  let child: ChildProcess | undefined;
+  let said = "";
+  const start = async () => {
+    // In the environment and not on the command line, as one would with a real secret. JSON is YAML.
+    const env = { ...process.env, LIVEKIT_CONFIG: JSON.stringify(config) };
+    const started = spawn(path, [], { env, stdio: ["ignore", "pipe", "pipe"] });
+    child = started;
+    for (const stream of [started.stdout, started.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        said = (said + text).slice(-200_000);
+      });
+    }
+    await answering(`http://${host}/`, () => started.exitCode ?? started.signalCode);
+  };
+  const end = async (signal: NodeJS.Signals) => {
+    const running = child;
+    child = undefined;
+    if (!running || running.exitCode !== null || running.signalCode !== null) return;
+    const over = once(running, "exit");
+    running.kill(signal);
+    await over;
+  };
+  try {
+    await start();
+  } catch (error) {
+    await end("SIGKILL");
+    throw new Error(`the LiveKit server does not start: ${said.slice(-2000)}`, { cause: error });
+  }
+  return {
+    apiKey,
+    apiSecret,
+    host,
+    room: (name) => `livekit+ws://${host}/${name}`,
+    start,
+    kill: () => end("SIGKILL"),
+    // It waits for its participants when asked nicely.
+    close: () => end("SIGKILL"),
+    log: () => said,
+  };
+}
+
+async function answering(url: string, ended: () => unknown): Promise<void> {
+  const until = performance.now() + START_MS;
+  for (;;) {
+    if (ended() !== null) throw new Error("it ended");
+    try {
+      if ((await fetch(url)).ok) return;
+    } catch {
+      // Not yet.
+    }
+    if (performance.now() > until) throw new Error(`nothing answers at ${url}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port is free");
+  return address.port;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const server = await startLiveKit();
+  console.log(`rooms   ${server.room("ROOM")}`);
+  console.log(`key     LIVEKIT_API_KEY=${server.apiKey} LIVEKIT_API_SECRET=${server.apiSecret}`);
+  console.log("Ctrl-C ends it");
+  process.once("SIGINT", () => void server.close());
+}
