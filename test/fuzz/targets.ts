@@ -1,6 +1,6 @@
 import { assemblerTargets } from "./assembler.ts";
 import { matroskaTarget, rtpDumpTarget } from "./containers.ts";
-import { candidateTarget, descriptionTarget } from "./descriptions.ts";
+import { candidateTarget, descriptionTarget, sdpTarget } from "./descriptions.ts";
 import { flvTarget } from "./flv.ts";
 import { messageTarget } from "./messages.ts";
 import { oggTarget } from "./ogg.ts";
@@ -19,6 +19,7 @@ export const targets: readonly FuzzTarget[] = [
   receiverTarget,
   descriptionTarget,
   candidateTarget,
+  sdpTarget,
   messageTarget,
   matroskaTarget,
   rtpDumpTarget,

@@ -134,7 +134,7 @@ export class Negotiator {
     if (m.kind === "application") {
       // As for our own offers: data comes with the first description or not at all.
       if (!plan.data || !m.protocol.includes("SCTP") || (this.#slots.length > 0 && !known)) return refusal(m);
-      return { ...base, wantReceive: false, planned: false, local: dataSection(m.mid, m.sctpPort) };
+      return { ...base, wantReceive: false, planned: false, local: dataSection(m.mid, m) };
     }
     if ((m.kind !== "audio" && m.kind !== "video") || !m.rtcpMux) return refusal(m);
     const kind: MediaKind = m.kind;
@@ -210,7 +210,7 @@ export class Negotiator {
 
   #newDataSlot(): Slot {
     const mid = this.#mid();
-    const local = dataSection(mid, undefined);
+    const local = dataSection(mid);
     return { mid, kind: "application", rejected: false, wantReceive: false, planned: false, local };
   }
 
@@ -305,11 +305,15 @@ function isPlanned(track: LocalTrack, plan: LinkPlan): boolean {
   return plan.send.some((t) => t.id === track.id);
 }
 
-function dataSection(mid: string, sctpPort: number | undefined): MediaSection {
+/** `like`: the section that it answers (RFC 8841 section 10.3: the same protocol). */
+function dataSection(
+  mid: string,
+  like: Pick<MediaSection, "protocol" | "sctpPort"> = { protocol: "UDP/DTLS/SCTP" },
+): MediaSection {
   return {
     kind: "application",
     port: 9,
-    protocol: "UDP/DTLS/SCTP",
+    protocol: like.protocol,
     mid,
     direction: "sendrecv",
     codecs: [],
@@ -321,7 +325,7 @@ function dataSection(mid: string, sctpPort: number | undefined): MediaSection {
     rtcpMux: false,
     rtcpRsize: false,
     extmapAllowMixed: false,
-    sctpPort: sctpPort ?? 5000,
+    sctpPort: like.sctpPort ?? 5000,
     maxMessageSize: 262_144,
   };
 }

@@ -160,7 +160,8 @@ function parseMediaAttribute(s: Draft, name: string, value: string): void {
     case "rtpmap": {
       const m = /^(\d{1,3}) +([^/\s]+)\/(\d{1,9})(?:\/(\d{1,3}))?(?!\S)/.exec(value);
       if (!m) return;
-      const channels = m[4] === undefined ? {} : { channels: Number(m[4]) };
+      // One channel is what none said means (RFC 8866 section 6.6); Firefox says it.
+      const channels = m[4] === undefined || Number(m[4]) === 1 ? {} : { channels: Number(m[4]) };
       s.rtpmaps.set(Number(m[1]), { name: m[2] ?? "", clockRate: Number(m[3]), ...channels });
       return;
     }
@@ -198,11 +199,17 @@ function parseMediaAttribute(s: Draft, name: string, value: string): void {
       return;
     }
     case "simulcast":
-      s.simulcast = value;
+      if (value !== "") s.simulcast = value;
       return;
     case "sctp-port":
       s.sctpPort = count(value, 65_535) ?? 5000;
       return;
+    case "sctpmap": {
+      // What RFC 8841 was before it was one; aiortc writes it.
+      const port = count(/^(\d+) webrtc-datachannel(?: |$)/.exec(value)?.[1], 65_535);
+      if (port !== undefined) s.sctpPort = port;
+      return;
+    }
     case "max-message-size": {
       const bytes = count(value, Number.MAX_SAFE_INTEGER);
       if (bytes !== undefined) s.maxMessageSize = bytes;
@@ -296,7 +303,9 @@ function mergeTransport(
   if (!ufrag || !pwd || !fingerprint) return undefined;
   if (!isIceToken(ufrag, 4) || !isIceToken(pwd, 22) || !/^[\w-]+ [0-9A-Fa-f:]+$/.test(fingerprint))
     return undefined;
-  const candidates = [...session.candidates, ...sections.flatMap((s) => s.transport.candidates)];
+  // An offer that is not bundled yet has addresses of other agents' on its other m-lines.
+  const ours = sections.filter((s) => (s.transport.ufrag ?? ufrag) === ufrag);
+  const candidates = [...session.candidates, ...ours.flatMap((s) => s.transport.candidates)];
   return {
     ufrag,
     pwd,

@@ -1,5 +1,11 @@
 import type { MediaSection, SessionDescription } from "./description.ts";
 
+/** Data channels before RFC 8841; aiortc offers them so. */
+const LEGACY_SCTP = "DTLS/SCTP";
+
+/** An m-line needs a format; where no codec is known this one means none, while 0 would be PCMU (RFC 3551). */
+const NO_FORMAT = "127";
+
 /** Writes a description with CRLF line ends. Transport parameters go to every section in use. */
 export function writeSdp(d: SessionDescription): string {
   const t = d.transport;
@@ -24,7 +30,11 @@ export function writeSdp(d: SessionDescription): string {
 
 function writeMLine(out: string[], m: MediaSection): void {
   const isData = m.kind === "application";
-  const formats = isData ? "webrtc-datachannel" : m.codecs.map((c) => c.payloadType).join(" ") || "0";
+  const sctpPort = m.sctpPort ?? 5000;
+  const legacy = m.protocol === LEGACY_SCTP;
+  const payloadTypes = m.codecs.map((c) => c.payloadType).join(" ");
+  const data = legacy ? `${sctpPort}` : "webrtc-datachannel";
+  const formats = isData ? data : payloadTypes || (m.port === 0 && !m.bundleOnly ? "0" : NO_FORMAT);
   out.push(`m=${m.kind} ${m.port} ${m.protocol} ${formats}`, "c=IN IP4 0.0.0.0", `a=mid:${m.mid}`);
   if (m.port === 0 && !m.bundleOnly) {
     if (!isData) out.push("a=inactive");
@@ -32,7 +42,7 @@ function writeMLine(out: string[], m: MediaSection): void {
   }
   if (m.bundleOnly) out.push("a=bundle-only");
   if (isData) {
-    out.push(`a=sctp-port:${m.sctpPort ?? 5000}`);
+    out.push(legacy ? `a=sctpmap:${sctpPort} webrtc-datachannel` : `a=sctp-port:${sctpPort}`);
     if (m.maxMessageSize !== undefined) out.push(`a=max-message-size:${m.maxMessageSize}`);
     return;
   }

@@ -1,37 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { MediaSection, SessionDescription } from "../../../src/core/sdp/description.ts";
 import { parseSdp } from "../../../src/core/sdp/parse.ts";
 import { writeSdp } from "../../../src/core/sdp/write.ts";
-import { read, recorded } from "./corpus.ts";
+import { kept, read, recorded } from "./corpus.ts";
 import * as odd from "./odd.cases.ts";
-
-/** What writing keeps: a refused m-line is only its name, its kind and its place. */
-function kept(d: SessionDescription): SessionDescription {
-  const media = d.media.map((m): MediaSection => {
-    const refused = m.port === 0 && !m.bundleOnly;
-    // Header extensions mean nothing to data, whatever the session says of them.
-    const extmapAllowMixed = m.extmapAllowMixed && m.kind !== "application";
-    const ssrcs = new Map([...m.ssrcs].map(([id, line]) => [id, { cname: line.cname ?? "roomtap" }]));
-    if (!refused) return { ...m, extmapAllowMixed, ssrcs };
-    return {
-      kind: m.kind,
-      port: 0,
-      protocol: m.protocol,
-      mid: m.mid,
-      direction: m.kind === "application" ? "sendrecv" : "inactive",
-      codecs: [],
-      extensions: [],
-      ssrcs: new Map(),
-      ssrcGroups: [],
-      rids: [],
-      bundleOnly: false,
-      rtcpMux: false,
-      rtcpRsize: false,
-      extmapAllowMixed: false,
-    };
-  });
-  return { ...d, media };
-}
 
 describe("a browser's description", () => {
   test("is among the recordings in every shape", () => {
