@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { RoomtapError } from "../core/fault.ts";
 import type { RoomAdapter } from "../core/room.ts";
+import { listenAdapter } from "../signaling/listen/adapter.ts";
 import { liveKitAdapter } from "../signaling/livekit/adapter.ts";
 import { manualAdapter } from "../signaling/manual/adapter.ts";
 import { offerAdapter } from "../signaling/offer/adapter.ts";
@@ -17,6 +18,7 @@ const adapters: readonly RoomAdapter[] = [
   whepAdapter(),
   offerAdapter(),
   liveKitAdapter(),
+  listenAdapter(),
 ];
 
 /** Schemes of room addresses that can be joined. */

@@ -129,7 +129,7 @@ export class RecordSession {
   #open(): PeerHost {
     this.#dump = this.#openDump();
     const log = (level: string, text: string) => {
-      if (level === "warn" || level === "error") this.#notice(level, text);
+      if (level === "info" || level === "warn" || level === "error") this.#notice(level, text);
     };
     this.#host = new PeerHost({
       transports: nativeTransports((where, error) =>

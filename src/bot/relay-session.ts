@@ -100,7 +100,7 @@ export class RelaySession {
 
   #open(): PeerHost {
     const log = (level: string, text: string) => {
-      if (level === "warn" || level === "error") this.#notice(level, text);
+      if (level === "info" || level === "warn" || level === "error") this.#notice(level, text);
     };
     this.#host = new PeerHost({
       transports: nativeTransports((where, error) =>

@@ -149,7 +149,7 @@ export class SendSession {
         }),
       onFrame: () => undefined,
       log: (level, text) => {
-        if (level === "warn" || level === "error") this.#notice(level, text);
+        if (level !== "debug") this.#notice(level, text);
       },
     });
     return this.#host;
