@@ -56,7 +56,6 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
   #scan = -1;
   /** Where the frame at the head is torn. */
   #tornAt = 0;
-
   /** Timestamp of the packet right before the head; undefined when that one is lost. */
   #prevTime: number | undefined;
   #prevEnded = false;
@@ -225,12 +224,15 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
 
   /** True when the packet missing at `seq` is waited for no longer. */
   #isGone(seq: number, now: Millis): boolean {
-    if (this.#flushing || this.#ring.state(seq) === Slot.lost) return true;
     if (this.#highest - this.#next >= PRESSURE * this.#ring.size) return true;
-    const until = this.#ring.time(seq) + this.#hold;
-    if (now >= until) return true;
+    return this.#ring.state(seq) === Slot.lost || !this.#waits(this.#ring.time(seq) + this.#hold, now);
+  }
+
+  /** It is before `until`: then is the time to look again. */
+  #waits(until: number, now: Millis): boolean {
+    if (this.#flushing || now >= until) return false;
     this.#deadline = millis(until);
-    return false;
+    return true;
   }
 
   #startsFrame(at: number): boolean {
@@ -244,10 +246,7 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
 
   /** At the very start the beginning of the frame may have been overtaken. */
   #awaitsStart(at: number, now: Millis): boolean {
-    const until = this.#ring.time(at) + Math.min(START_GRACE_MS, this.#hold);
-    if (!this.#fresh || this.#flushing || now >= until) return false;
-    this.#deadline = millis(until);
-    return true;
+    return this.#fresh && this.#waits(this.#ring.time(at) + Math.min(START_GRACE_MS, this.#hold), now);
   }
 
   /** Last sequence number of the frame that begins at `at`, or WAIT, or BROKEN. */
@@ -258,9 +257,14 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
     for (;;) {
       let i = last + 1;
       while (i <= this.#highest && ring.state(i) === Slot.padding) i++;
+      this.#tornAt = i;
       const marked = ring.marker(last);
       if (i <= this.#highest && ring.state(i) === Slot.media) {
-        if (ring.rtpTime(i) !== time) return last;
+        if (ring.rtpTime(i) !== time) {
+          const end = marked ? "whole" : this.#markers.unmarkedEnd(ring.info(i).keyframe);
+          if (end === "torn") return BROKEN;
+          return end === "unknown" && this.#waits(ring.time(i) + START_GRACE_MS, now) ? WAIT : last;
+        }
         if (marked) {
           if (this.#markers.sure && ring.info(i).start) return last;
           this.#markers.lied();
@@ -270,12 +274,8 @@ export class FrameAssembler implements Machine<MediaPacket, AssembledFrame> {
         continue;
       }
       if (marked) {
-        const until = ring.time(last) + this.#markerGrace;
-        if (this.#markers.sure || this.#flushing || now >= until) return last;
-        this.#deadline = millis(until);
-        return WAIT;
+        return !this.#markers.sure && this.#waits(ring.time(last) + this.#markerGrace, now) ? WAIT : last;
       }
-      this.#tornAt = i;
       if (i <= this.#highest) return this.#isGone(i, now) ? BROKEN : WAIT;
       if (!this.#flushing) return WAIT;
       return this.#markers.expected ? BROKEN : last;

@@ -24,6 +24,17 @@ export class MarkerTrust {
     return this.#seen && !this.#lies;
   }
 
+  /**
+   * What a frame is that ends without a marker where the next one begins. Servers that change to another simulcast
+   * layer do so at its keyframe, in the middle of a frame of the layer before (LiveKit 1.13): that frame is torn.
+   */
+  unmarkedEnd(beforeKeyframe: boolean): "whole" | "torn" | "unknown" {
+    if (!beforeKeyframe || !this.#sure) return "whole";
+    if (this.#seen) return "torn";
+    // The very first frame: whether the sender sets markers at all, the end of the keyframe tells.
+    return "unknown";
+  }
+
   /** A marker came. */
   seen(): void {
     this.#seen = true;

@@ -64,6 +64,31 @@ describe("whole frames", () => {
     expect(feed(a, next ? [next] : [])[0]?.data).toEqual(vp8Frame(1, false));
   });
 
+  it("do not, when the next is a keyframe: a server changed layers in the middle of a frame", () => {
+    const { a, s } = vp8Running();
+    const torn = s.frame(vp8Frame(1, false)).slice(0, -1);
+    const last = torn.at(-1)?.extSeq ?? 0;
+    const key = s.frame(vp8Frame(2, true)).map((p, i) => ({ ...p, extSeq: last + 1 + i }));
+    expect(feed(a, [...torn, ...key]).map((f) => f.data)).toEqual([vp8Frame(2, true)]);
+    expect(a.stats.abandonedFrames).toBe(1);
+    expect(a.gated).toBe(false);
+  });
+
+  it("do not either at the very start, once the keyframe behind shows that there are markers", () => {
+    const s = new Sender(vp8);
+    const [first] = s.frame(vp8Frame(0, true));
+    if (!first) throw new Error("packets expected");
+    const key = s.frame(vp8Frame(1, true)).map((p, i) => ({ ...p, extSeq: first.extSeq + 1 + i }));
+    const a = new FrameAssembler({ codec: vp8 });
+    expect(feed(a, [first, ...key.slice(0, -1)])).toEqual([]);
+    expect(feed(a, key.slice(-1)).map((f) => f.data)).toEqual([vp8Frame(1, true)]);
+    // A sender without markers is not made to wait for one.
+    const b = new FrameAssembler({ codec: vp8 });
+    const unmarked = key.map((p) => ({ ...p, marker: false }));
+    expect(feed(b, [first, ...unmarked])).toEqual([]);
+    expect(drain(b, millis(100)).map((f) => f.firstSeq)).toEqual([first.extSeq]);
+  });
+
   it("tell size, rotation until it changes, and discardability", () => {
     const a = new FrameAssembler({ codec: vp8 });
     const s = new Sender(vp8);
