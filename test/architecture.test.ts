@@ -11,7 +11,7 @@ const house: House = {
     ["core/codecs", "core/containers", "core/rtmp", "core/sdp", "core/transfer"],
     ["core/media", "core/stats"],
     ["peer", "net", "ffmpeg"],
-    ["signaling", "sources", "sinks"],
+    ["signaling", "contract", "sources", "sinks"],
     ["bot", "loadtest", "server"],
     ["cli", "index"],
   ],
