@@ -30,6 +30,7 @@ export {
 export { type VerifyOptions, type VerifyResult, verify } from "./bot/verify.ts";
 export type { WhipPushTarget } from "./bot/whip-push.ts";
 export { type ErrorCode, ExitCode, type ExitCodeValue, RoomtapError } from "./core/fault.ts";
+export type { MediaKind, TrackSource } from "./core/frame.ts";
 export type {
   Cancel,
   Candidate,
