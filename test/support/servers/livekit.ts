@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { homedir } from "node:os";
@@ -21,6 +22,7 @@ export const liveKitProgram: Program = {
   name: "livekit-server",
   path: findProgram(join(folder, "server")),
   install: `GOBIN=${folder} go install github.com/livekit/livekit-server/cmd/server@${LIVEKIT_VERSION}`,
+  unavailable: findProgram("go") === undefined,
 };
 
 /** A running LiveKit server on the loopback, with a key of its own. */
@@ -31,6 +33,10 @@ export type LiveKitServer = {
   readonly host: string;
   /** A room's address for the bot. */
   readonly room: (name: string) => string;
+  /** A token for a room; `grants` as in the `video` claim of an access token. */
+  readonly token: (identity: string, grants: Readonly<Record<string, unknown>>, lifeS?: number) => string;
+  /** Asks its RoomService. Rejects when it refuses. */
+  readonly api: (method: string, body: Readonly<Record<string, unknown>>) => Promise<unknown>;
   /** Ends it without a word. */
   readonly kill: () => Promise<void>;
   /** Starts it again after `kill`, on the same ports. */
@@ -52,6 +58,7 @@ export async function startLiveKit(): Promise<LiveKitServer> {
     bind_addresses: ["127.0.0.1"],
     keys: { [apiKey]: apiSecret },
     logging: { level: "info", pion_level: "error" },
+    room: { enable_remote_unmute: true },
     rtc: {
       tcp_port: tcp,
       udp_port: udp,
@@ -84,6 +91,26 @@ export async function startLiveKit(): Promise<LiveKitServer> {
     running.kill(signal);
     await over;
   };
+  const token: LiveKitServer["token"] = (identity, video, lifeS = 600) => {
+    const exp = Math.floor(Date.now() / 1000) + lifeS;
+    const claims = { iss: apiKey, sub: identity, name: identity, nbf: exp - 1200, exp, video };
+    const signed = [{ alg: "HS256", typ: "JWT" }, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".");
+    return `${signed}.${createHmac("sha256", apiSecret).update(signed).digest("base64url")}`;
+  };
+  const api: LiveKitServer["api"] = async (method, body) => {
+    const response = await fetch(`http://${host}/twirp/livekit.RoomService/${method}`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${token("admin", { roomAdmin: true, room: body.room })}`,
+      },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${method}: ${response.status} ${await response.text()}`);
+    return response.json();
+  };
   try {
     await start();
   } catch (error) {
@@ -95,6 +122,8 @@ export async function startLiveKit(): Promise<LiveKitServer> {
     apiSecret,
     host,
     room: (name) => `livekit+ws://${host}/${name}`,
+    token,
+    api,
     start,
     kill: () => end("SIGKILL"),
     // It waits for its participants when asked nicely.

@@ -1,0 +1,264 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RecordControl as Control, record as Record } from "../../src/bot/record.ts";
+import { vp8KeyframeSize } from "../../src/core/codecs/vp8.ts";
+import { MatroskaReader } from "../../src/core/containers/matroska/reader.ts";
+import { decodeCheck } from "../../src/ffmpeg/decode-check.ts";
+import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
+import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
+import { runCli, startCli } from "../support/cli.ts";
+import { Recording } from "../support/recording.ts";
+import { describeWith } from "../support/requires.ts";
+import { type LiveKitServer, liveKitProgram, startLiveKit } from "../support/servers/livekit.ts";
+import { until } from "../support/until.ts";
+
+const client = fileURLToPath(new URL("../support/children/livekit-client.mjs", import.meta.url));
+/** The public API, as it is built. */
+const { record, RecordControl }: { record: typeof Record; RecordControl: typeof Control } = await import(
+  new URL("../../dist/index.js", import.meta.url).href
+);
+
+/** What the official client saw. */
+type Watched = { frames: number; width: number; height: number; audioMs: number; loudest: number };
+
+/** The official client in a room. */
+class Oracle {
+  readonly lines: string[] = [];
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+
+  constructor(role: "publish" | "watch", server: LiveKitServer, room: string) {
+    const grants = { roomJoin: true, room, canPublish: role === "publish", canSubscribe: role === "watch" };
+    this.#child = spawn(process.execPath, [client, role, `ws://${server.host}`], {
+      env: { ...process.env, LIVEKIT_TOKEN: server.token("Oracle", grants) },
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => this.lines.push(...text.split("\n")));
+  }
+
+  get watched(): Watched | undefined {
+    const line = this.lines.findLast((l) => l.startsWith('{"t":"watch"'));
+    return line === undefined ? undefined : JSON.parse(line);
+  }
+
+  async close(): Promise<void> {
+    const over = once(this.#child, "exit");
+    this.#child.stdin.end();
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
+    await over;
+    clearTimeout(timer);
+  }
+}
+
+/** Heights of the pictures of a VP8 file, whenever they change. */
+async function keyframeHeights(path: string): Promise<number[]> {
+  const out: number[] = [];
+  const file = await readFile(path);
+  for (const e of new MatroskaReader().push(file)) {
+    const key = e.t === "block" && e.keyframe ? file.subarray(e.offset, e.offset + e.size) : undefined;
+    const height = key && vp8KeyframeSize(key)?.height;
+    if (height !== undefined && height !== out.at(-1)) out.push(height);
+  }
+  return out;
+}
+
+describeWith("a LiveKit server", [liveKitProgram], () => {
+  let server: LiveKitServer;
+  let directory: string;
+  let ffmpeg: string;
+  let env: { LIVEKIT_API_KEY: string; LIVEKIT_API_SECRET: string };
+
+  beforeAll(async () => {
+    server = await startLiveKit();
+    directory = await mkdtemp(join(tmpdir(), "roomtap-livekit-"));
+    ffmpeg = await locateFfmpeg();
+    env = { LIVEKIT_API_KEY: server.apiKey, LIVEKIT_API_SECRET: server.apiSecret };
+  });
+
+  afterAll(async () => {
+    await server?.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test("brings every frame from publisher to recorder, and to the official client", async () => {
+    const oracle = new Oracle("watch", server, "truth");
+    const sentLog = join(directory, "truth.jsonl");
+    const publisher = startCli(["publish", server.room("truth"), "--name", "Truth", "--sent-log", sentLog], {
+      env,
+    });
+    try {
+      await publisher.seen(/publishing/, 60_000);
+      const before = await until(
+        "the client's picture",
+        () => (oracle.watched?.frames ?? 0) > 0 && oracle.watched,
+        30_000,
+      );
+      const r = await new Recording(
+        server.room("truth"),
+        join(directory, "truth"),
+        ["--duration", "10s", "--format", "webm"],
+        { env },
+      ).ended();
+      const after = oracle.watched ?? before;
+      expect(r.code).toBe(0);
+      const [file] = r.result.files;
+      const v = await verifyRecording(file?.path ?? "", { ffmpeg });
+      const { numbers, ...figures } = v;
+      console.log("livekit truth", JSON.stringify({ ...figures, client: after }));
+      expect(v.decodeErrors).toBe(0);
+      expect(v.offset.p95).toBeLessThanOrEqual(40);
+      const log = await readFile(sentLog, "utf8");
+      const sent = log
+        .trim()
+        .split("\n")
+        .map((l): number => JSON.parse(l).number);
+      const start = sent.findIndex((_, i) => numbers.slice(0, 8).every((m, k) => sent[i + k] === m));
+      const recorded = numbers.filter((n, i) => sent[start + i] === n).length;
+      expect(start).toBeGreaterThanOrEqual(0);
+      expect(recorded).toBeGreaterThanOrEqual(0.99 * 300);
+      expect(r.manifest.room).toBe(server.room("truth"));
+      // It has been watching for longer than the recorder recorded; a busy machine may leave out pictures it decodes.
+      expect(after).toMatchObject({ width: 1280, height: 720 });
+      expect(after.frames).toBeGreaterThan(before.frames + 100);
+      expect(after.audioMs).toBeGreaterThan(9000);
+      expect(after.loudest).toBeGreaterThan(1000);
+      publisher.kill("SIGINT");
+      expect((await publisher.done).code).toBe(0);
+    } finally {
+      publisher.kill("SIGKILL");
+      await oracle.close();
+    }
+  });
+
+  test("does not let in who has no good token: exit code 3, and nothing secret is said", async () => {
+    const grants = { roomJoin: true, room: "no", canSubscribe: true };
+    const expired = server.token("x", grants, -120);
+    const mute = server.token("x", { ...grants, canSubscribe: false });
+    const run = (e: { [name: string]: string }) =>
+      runCli(["record", server.room("no"), "--out", join(directory, "no")], { env: e });
+    const [late, wrong, deaf] = await Promise.all([
+      run({ ROOMTAP_TOKEN: expired }),
+      run({ ...env, LIVEKIT_API_SECRET: "a-wrong-secret-4711-4711-4711-4711" }),
+      run({ ROOMTAP_TOKEN: mute }),
+    ]);
+    expect([late.code, wrong.code, deaf.code]).toEqual([3, 3, 3]);
+    expect(late.stderr).toMatch(/error: .* does not let us in \(401: .*token is expired\)/);
+    expect(wrong.stderr).toMatch(/error: .* does not let us in \(401: .*signature is invalid\)/);
+    expect(deaf.stderr).toMatch(/error: the token does not let us receive/);
+    expect(late.stderr + wrong.stderr + deaf.stderr).not.toMatch(/eyJ|4711/);
+  });
+
+  test("who is muted by it, leaves and returns, and its own death, are all in the recording", async () => {
+    const room = "drama";
+    const publish = () => startCli(["publish", server.room(room), "--name", "Ann"], { env });
+    const people = async () => {
+      const answer = (await server.api("ListParticipants", { room })) as {
+        participants: {
+          identity: string;
+          name: string;
+          tracks: { sid: string; type?: string; source: string }[];
+        }[];
+      };
+      return answer.participants.filter((p) => p.name === "Ann");
+    };
+    const recording = new Recording(server.room(room), join(directory, room), ["--format", "webm"], { env });
+    let ann = publish();
+    try {
+      await recording.fileOpened(1);
+      await recording.sessionTime(2000);
+      const [person] = await people();
+      const track = person?.tracks.find((t) => t.source === "CAMERA");
+      const mute = (muted: boolean) =>
+        server.api("MutePublishedTrack", { room, identity: person?.identity, track_sid: track?.sid, muted });
+      await mute(true);
+      await recording.sessionTime(4000);
+      await mute(false);
+      await recording.sessionTime(5500);
+      ann.kill("SIGINT");
+      await ann.done;
+      await until("her good-bye", () => recording.journal.some((e) => e.t === "participant-left"), 10_000);
+      ann = publish();
+      await recording.fileOpened(2);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await server.kill();
+      await recording.run.seen(/signalling lost/, 30_000);
+      await server.start();
+      const back = recording.run.seen(/signalling is back/, 60_000);
+      await ann.seen(/signalling lost/, 30_000);
+      await back;
+      const seen = () => people().then((p) => p.some((a) => a.tracks.length === 2));
+      while (!(await seen().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      recording.run.kill("SIGINT");
+      const r = await recording.ended();
+      expect(r.code).toBe(0);
+      const figures = r.result.files.map((f) => ({
+        name: f.participant,
+        ms: f.durationMs,
+        tracks: f.tracks.map((t) => `${t.codec} ${t.frames}`),
+      }));
+      console.log("livekit drama", JSON.stringify({ figures, gaps: r.manifest.gaps }));
+      expect(r.result.files.map((f) => f.participant)).toEqual(["Ann", "Ann"]);
+      for (const f of r.result.files) expect((await decodeCheck(f.path, { ffmpeg })).errors).toBe(0);
+      const [first, second] = r.result.files;
+      // Two of five seconds without pictures, none without sound.
+      const frames = (f: typeof first, kind: string) => f?.tracks.find((t) => t.kind === kind)?.frames ?? 0;
+      expect(frames(first, "audio")).toBeGreaterThan(200);
+      expect(frames(first, "video")).toBeLessThan(0.8 * 0.6 * frames(first, "audio"));
+      expect(second?.durationMs).toBeGreaterThan(4000);
+    } finally {
+      ann.kill("SIGKILL");
+      recording.run.kill("SIGKILL");
+    }
+  });
+
+  test("gives other layers every two seconds, with every frame decodable", async () => {
+    const oracle = new Oracle("publish", server, "layers");
+    const control = new RecordControl();
+    const stop = new AbortController();
+    try {
+      await until("the client's video", () => oracle.lines.some((l) => l.includes("published")), 30_000);
+      const wishes = ["low", "high", "medium", "low", "medium", "high"] as const;
+      let started = false;
+      const recording = record({
+        room: server.room("layers"),
+        apiKey: server.apiKey,
+        apiSecret: server.apiSecret,
+        out: join(directory, "layers"),
+        format: "mkv",
+        pictures: false,
+        control,
+        stop: stop.signal,
+        onStatus: (s) => {
+          started ||= s.phase === "recording";
+        },
+      });
+      control.prefer("high");
+      await until("media", () => started, 30_000);
+      for (const wish of wishes) {
+        control.prefer(wish);
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+      }
+      stop.abort();
+      const { files } = await recording;
+      expect(files).toHaveLength(1);
+      const [file] = files;
+      const check = await decodeCheck(file?.path ?? "", { ffmpeg });
+      const heights = await keyframeHeights(file?.path ?? "");
+      console.log("livekit layers", JSON.stringify({ ms: file?.durationMs, frames: check.tracks, heights }));
+      expect([check.errors, check.messages]).toEqual([0, []]);
+      expect(check.tracks[0]?.frames).toBeGreaterThan(100);
+      // The server may take a layer between two on its way.
+      expect(new Set(heights)).toEqual(new Set([720, 360, 180]));
+      expect(heights.length).toBeGreaterThanOrEqual(wishes.length - 1);
+    } finally {
+      stop.abort();
+      await oracle.close();
+    }
+  });
+});
