@@ -123,7 +123,11 @@ export class RtpDemuxer<S extends DemuxSection = DemuxSection> {
     const { mid } = this.extensions;
     let bound = known?.bound;
     if (mid !== undefined && mid !== bound?.section.mid) {
-      bound = this.#bounds.get(mid);
+      const named = this.#bounds.get(mid);
+      // Servers on pion hand on the publisher's extensions with its packets, and so a MID of another connection.
+      const possible = named?.payloads.has(v.payloadType);
+      const foreign = !possible && bound?.payloads.has(v.payloadType) && isSignalled(v.ssrc, bound.section);
+      if (!foreign) bound = named;
       if (!bound) return "rtp-unknown-ssrc";
     }
     bound ??= this.#byPayloadType.get(v.payloadType);
@@ -206,6 +210,11 @@ export class RtpDemuxer<S extends DemuxSection = DemuxSection> {
     }
     if (oldest !== undefined) this.#streams.delete(oldest);
   }
+}
+
+/** The description names the SSRC for this section. */
+function isSignalled(ssrc: number, { remoteSsrcs }: DemuxSection): boolean {
+  return remoteSsrcs.some((s) => s.ssrc === ssrc || s.rtx === ssrc);
 }
 
 /** The stream that an RTX stream repairs: by FID, by repaired RID, or the only one of its section. */

@@ -93,6 +93,15 @@ describe("demultiplexing (RFC 9143 section 9.2)", () => {
     expect(routed(send(1, 96))).toEqual(["v", "media", undefined, 1]);
   });
 
+  it("keeps a stream that the description names where it is, when its MID is one of the publisher's", () => {
+    demux.update([audio, { ...video, remoteSsrcs: [{ ssrc: 7, rtx: 8 }] }]);
+    for (const mid of ["a", "zz"]) {
+      expect(routed(send(7, 96, { mid }))).toEqual(["v", "media", undefined, 7]);
+      expect(routed(send(8, 97, { mid }))).toEqual(["v", "rtx", undefined, 7]);
+    }
+    expect(send(9, 96, { mid: "zz" })).toBe("rtp-unknown-ssrc");
+  });
+
   it("drops a payload type that the section does not have", () => {
     demux.update([audio, video]);
     send(1, 96, { mid: "v" });
