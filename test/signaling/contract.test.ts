@@ -4,12 +4,14 @@ import { type AdapterContract, adapterContract, contractTrack } from "../../src/
 import { PaperHost } from "../../src/contract/paper-host.ts";
 import type { RoomAdapter, RoomEvent } from "../../src/core/room.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
+import { liveKitAdapter } from "../../src/signaling/livekit/adapter.ts";
 import { manualAdapter } from "../../src/signaling/manual/adapter.ts";
 import { offerAdapter } from "../../src/signaling/offer/adapter.ts";
 import { roomAdapter } from "../../src/signaling/room/adapter.ts";
 import { whipAdapter } from "../../src/signaling/whip/adapter.ts";
 import { FakeNetwork } from "../support/fake-transport.ts";
 import { HandCourier } from "../support/hand-courier.ts";
+import { FakeLiveKit } from "../support/livekit-server.ts";
 import { WhipServer } from "../support/whip-server.ts";
 
 const TOKEN = "tok-8s2k-secret";
@@ -18,12 +20,16 @@ const publishing = () => ({ publish: [contractTrack], receive: false, recorder: 
 let rooms: RoomServer;
 let whip: WhipServer;
 let json: WhipServer;
+let liveKit: FakeLiveKit;
 let closedPort = 0;
 
 beforeAll(async () => {
   rooms = await createRoomServer();
   whip = await new WhipServer(new FakeNetwork()).open();
   json = await new WhipServer(new FakeNetwork(), undefined, { json: true }).open();
+  liveKit = await new FakeLiveKit(new FakeNetwork()).open();
+  const tracks = [{ sid: "TR_a", type: 1, source: 1, muted: true } as const];
+  liveKit.participants.push({ sid: "PA_a", identity: "ann", name: "Ann", tracks });
   const server = createServer();
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
@@ -35,7 +41,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => Promise.all([rooms.close(), whip.close(), json.close()]));
+afterAll(() => Promise.all([rooms.close(), whip.close(), json.close(), liveKit.shutDown()]));
 
 /** The rules are made before there are servers: addresses are looked up when a rule is tried. */
 const ours: Record<string, AdapterContract> = {
@@ -57,6 +63,13 @@ const ours: Record<string, AdapterContract> = {
     target: () => json.address,
     invalid: ["offer+http:"],
     wish: publishing,
+    secrets: [TOKEN],
+  },
+  livekit: {
+    adapter: () => liveKitAdapter(),
+    target: () => `${liveKit.address}?x=${TOKEN}`,
+    invalid: ["livekit+ws:", "livekit+ws://host", "livekit+wss://host/"],
+    wish: () => ({ apiKey: "key", apiSecret: TOKEN }),
     secrets: [TOKEN],
   },
   manual: {
