@@ -76,6 +76,8 @@ class LiveKitSession implements RoomSession {
   readonly #identity: string;
   readonly #subscriptions: Subscriptions;
   readonly #stop = new AbortController();
+  /** SIDs of videos that the server holds back. */
+  readonly #held = new Set<string>();
   #seat: Seat | undefined;
   /** The seat before, whose connections still bring what the new ones do not bring yet. */
   #old: Seat | undefined;
@@ -205,7 +207,9 @@ class LiveKitSession implements RoomSession {
         this.#o.host.log("warn", `the server cannot give us a track (error ${m.error})`);
         break;
       case "streams":
-        for (const { paused } of m.states) {
+        for (const { sid, paused } of m.states) {
+          if (paused) this.#held.add(sid);
+          else if (!this.#held.delete(sid)) continue;
           const words = paused
             ? "the server holds a video back: the path is too narrow"
             : "the video goes on";
