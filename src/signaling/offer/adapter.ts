@@ -2,7 +2,7 @@ import { RoomtapError } from "../../core/fault.ts";
 import type { RoomAdapter } from "../../core/room.ts";
 import { CallSession, type CallTiming, type Dial, GATHER_MS, usualTiming } from "../http/call-session.ts";
 import { HttpEndpoint } from "../http/endpoint.ts";
-import { clientOffer, refusesAll } from "../http/fragment.ts";
+import { refusesAll } from "../http/fragment.ts";
 import { JSON_TYPE } from "../http/replies.ts";
 import { httpLabel, parseHttpTarget } from "../http/target.ts";
 import { jsonOffer, parseJsonDescription } from "./messages.ts";
@@ -36,7 +36,8 @@ function call(endpoint: HttpEndpoint): Dial {
     // There is no later: what is found after this is of no use.
     const { sdp } = await link.localReady(GATHER_MS);
     mustGoOn();
-    const offer = { type: JSON_TYPE, body: jsonOffer(clientOffer(sdp)) };
+    // As it is: aiortc refuses an offer that does not leave the DTLS role to the answerer (RFC 8842 section 5.2).
+    const offer = { type: JSON_TYPE, body: jsonOffer(sdp) };
     const { reply, url } = await endpoint.post(offer, [200, 201], signal);
     const answer = parseJsonDescription(reply.body, "answer");
     if (!answer) throw endpoint.unreadable("an answer", url);
