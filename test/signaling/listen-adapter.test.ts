@@ -107,11 +107,12 @@ describe.concurrent("callers of whip-listen", () => {
   });
 
   it("end it with the first one, where that is wanted", async ({ cleanups }) => {
-    const { bot, call, post, ask } = await listening(cleanups, { wish: { listen: { once: true } } });
+    const { bot, post, ask } = await listening(cleanups, { wish: { listen: { once: true } } });
     expect((await ask("POST", "", { "content-type": "application/sdp" }, "v=0\r\n")).status).toBe(400);
-    const one = await call("one");
+    const { response } = await post();
     expect((await post()).response.status).toBe(503);
-    await one.session?.leave();
+    const session = (response.headers.get("location") ?? "").replace("/live", "");
+    expect((await ask("DELETE", session)).status).toBe(200);
     await until("the end", () => bot.ended);
     expect(bot.ended?.reason).toBe("room-closed");
     await expect(ask("POST")).rejects.toThrow();

@@ -23,6 +23,8 @@ const MAX_BODY = 128 * 1024;
 const MAX_CONNECTIONS = 200;
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 15_000;
+/** For the last answers, when it closes. */
+const LAST_MS = 500;
 
 /** An HTTP server that hands on requests which were read whole. */
 export class Listener {
@@ -54,10 +56,11 @@ export class Listener {
     return new Listener(server, url);
   }
 
-  /** Idempotent. */
+  /** Listens no more; answers that are under way get there. Idempotent. */
   close(): void {
     this.#server.close();
-    this.#server.closeAllConnections();
+    this.#server.closeIdleConnections();
+    setTimeout(() => this.#server.closeAllConnections(), LAST_MS).unref();
   }
 }
 
