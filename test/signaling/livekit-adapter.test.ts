@@ -1,7 +1,7 @@
 import { describe, expect } from "vitest";
 import type { JoinWish, LocalTrack } from "../../src/core/room.ts";
 import { liveKitAdapter } from "../../src/signaling/livekit/adapter.ts";
-import { ProtoWriter } from "../../src/signaling/livekit/wire.ts";
+import { ProtoMessage, ProtoWriter } from "../../src/signaling/livekit/wire.ts";
 import { FakeNetwork, type FakeNetworkOptions } from "../support/fake-transport.ts";
 import { FakeLiveKit, type FakeParticipant, type FakeTrack, Request } from "../support/livekit-server.ts";
 import { until } from "../support/until.ts";
@@ -127,6 +127,60 @@ describe.concurrent("receiving from a LiveKit room", () => {
     await until("the count", () => bot.host.faults.of("signal-malformed") === 2);
     await until("the candidate's count", () => bot.host.faults.of("candidate-rejected") === 1);
     expect(bot.ended).toBeUndefined();
+  });
+});
+
+describe.concurrent("a single connection", () => {
+  it("takes the tracks of everybody, on as many m-lines as the server asks for", async ({ cleanups }) => {
+    const { server, bot } = await serve(cleanups);
+    server.participants = [ann];
+    await bot.join(`${server.address}?connections=1`, { ...keys, ...recording });
+    await until("frames", () => bot.frames > 10);
+    const { url } = server.last;
+    expect(url.pathname).toBe("/rtc/v1");
+    const wrapped = Buffer.from(url.searchParams.get("join_request") ?? "", "base64url");
+    const request = ProtoMessage.read(new Uint8Array(wrapped)).message(2);
+    expect([request?.message(1)?.int(3), request?.message(2)?.bool(1)]).toEqual([15, false]);
+    server.tell({
+      sid: "PA_bo",
+      identity: "bo",
+      tracks: [
+        { ...cam, sid: "TR_b1" },
+        { ...mic, sid: "TR_b2" },
+      ],
+    });
+    await until("his tracks", () => bot.tracks.length === 4);
+    expect(new Set(bot.tracks.map((t) => t.split(" ")[1]))).toEqual(new Set(["link-1"]));
+    const mids = bot.events.flatMap((e) => (e.t === "track" ? [e.track.mid] : []));
+    expect(new Set(mids).size).toBe(4);
+    expect(bot.count("link", "up")).toBe(1);
+  });
+
+  it("sends as well, and is made anew when it breaks", async ({ cleanups }) => {
+    const { server, bot } = await serve(cleanups);
+    await bot.join(`${server.address}?connections=1`, { ...keys, ...publishing });
+    await until("frames", () => server.frames > 10);
+    server.last.publisher?.close();
+    await until("up again", () => bot.count("link", "up") === 2);
+    const { frames } = server;
+    await until("more frames", () => server.frames > frames + 10);
+    expect(server.last.of(Request.addTrack)).toHaveLength(2);
+  });
+
+  it("is left alone by answers to no offer, and ends with one that does not fit", async ({ cleanups }) => {
+    const { server, bot } = await serve(cleanups);
+    await bot.join(`${server.address}?connections=1`, { ...keys, ...recording });
+    const answer = (id: number) => server.last.say(2, w().string(2, "v=0").int(3, id));
+    answer(1);
+    answer(77);
+    server.last.say(25, w());
+    await until("another offer", () => server.last.of(Request.offer).length === 2);
+    expect(bot.count("link", "down")).toBe(0);
+    server.mute = true;
+    server.last.say(25, w());
+    await until("a third offer", () => server.last.of(Request.offer).length === 3);
+    answer(3);
+    await until("the loss", () => bot.count("link", "down") === 1);
   });
 });
 

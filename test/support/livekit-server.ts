@@ -59,6 +59,8 @@ export class FakeSession {
   /** Tracks that the client takes. */
   subscribed: string[] = [];
   readonly #server: FakeLiveKit;
+  /** m-lines that a client of the single connection has for us. */
+  readonly #asked: [audio: number, video: number] = [1, 1];
   #offerId = 0;
   /** An offer has no answer yet; `again`: another one is due then. */
   #pending: "no" | "yes" | "again" = "no";
@@ -86,27 +88,41 @@ export class FakeSession {
     this.socket.send(new ProtoWriter().message(kind, m).finish());
   }
 
-  /** Offers what the client takes. */
+  /** It came by the dialect with a single connection: the client offers. */
+  get single(): boolean {
+    return this.url.pathname.endsWith("/v1");
+  }
+
+  /** Offers what the client takes, or asks it for an offer with that many m-lines. */
   async offer(): Promise<void> {
+    if (this.single) {
+      const missing = (kind: string) =>
+        Math.max(
+          0,
+          this.#taken.filter((t) => t.kind === kind).length - this.#asked[kind === "audio" ? 0 : 1],
+        );
+      const [audio, video] = [missing("audio"), missing("video")];
+      this.#asked[0] += audio;
+      this.#asked[1] += video;
+      this.say(25, new ProtoWriter().int(1, audio).int(2, video));
+      return;
+    }
     if (this.#pending !== "no") {
       this.#pending = "again";
       return;
     }
     this.#pending = "yes";
+    const plan = { send: this.#taken, receive: { audio: 0, video: 0 }, data: true };
+    const { sdp } = await this.subscriber.offer(plan);
+    this.say(3, describe("offer", sdp, ++this.#offerId));
+  }
+
+  get #taken(): LocalTrack[] {
     const tracks = this.#server.participants.flatMap((p) => p.tracks ?? []);
-    const send = this.subscribed.flatMap((sid) => {
+    return this.subscribed.flatMap((sid) => {
       const track = tracks.find((t) => t.sid === sid);
       return track ? [{ ...(track.type === 0 ? microphone : camera), id: sid }] : [];
     });
-    const offer = await this.subscriber.offer({ send, receive: { audio: 0, video: 0 }, data: true });
-    const m = new ProtoWriter()
-      .string(1, "offer")
-      .string(2, offer.sdp)
-      .int(3, ++this.#offerId);
-    for (const [mid, sid] of tracksByMid(offer.sdp)) {
-      m.message(4, new ProtoWriter().string(1, mid).string(2, sid));
-    }
-    this.say(3, m);
   }
 
   /** Ends the session; see LeaveRequest. */
@@ -125,12 +141,11 @@ export class FakeSession {
         await this.#onAnswer(m.string(2));
         break;
       case Request.offer: {
-        const link = this.#server.host.link({ peerId: "publisher", iceServers: [] });
-        this.publisher = link;
-        link.onCandidate((c) => this.#trickle(c.candidate, 0));
-        const plan = { send: [], receive: { audio: 1, video: 1 }, data: false };
+        if (this.#server.mute) break;
+        const link = this.publisher ?? this.#openPublisher();
+        const plan = { send: this.single ? this.#taken : [], receive: { audio: 1, video: 1 }, data: false };
         const { answer } = await link.accept({ type: "offer", sdp: m.string(2) }, plan);
-        this.say(2, new ProtoWriter().string(1, "answer").string(2, answer.sdp).int(3, m.int(3)));
+        this.say(2, describe("answer", answer.sdp, m.int(3)));
         break;
       }
       case Request.trickle: {
@@ -156,6 +171,13 @@ export class FakeSession {
     }
   }
 
+  #openPublisher(): PeerLink {
+    const link = this.#server.host.link({ peerId: "publisher", iceServers: [] });
+    this.publisher = link;
+    link.onCandidate((c) => this.#trickle(c.candidate, 0));
+    return link;
+  }
+
   async #onAnswer(sdp: string): Promise<void> {
     if (this.subscriber.state === "closed") return;
     await this.subscriber.answer({ type: "answer", sdp });
@@ -170,7 +192,7 @@ export class FakeSession {
   }
 }
 
-/** A LiveKit server of the older dialect with one room, over the fake network. */
+/** A LiveKit server with one room, over the fake network. */
 export class FakeLiveKit {
   readonly sessions = new Set<FakeSession>();
   readonly all: FakeSession[] = [];
@@ -182,6 +204,8 @@ export class FakeLiveKit {
   greeting: Uint8Array | undefined;
   /** It does not agree to tracks. */
   silent = false;
+  /** It does not answer offers. */
+  mute = false;
   /** What a token allows; absent: not said. */
   may: { publish: boolean; subscribe: boolean } | undefined;
   alternativeUrl = "";
@@ -276,7 +300,7 @@ export class FakeLiveKit {
       this.sessions.add(session);
       this.all.push(session);
       ws.send(this.greeting ?? this.#join());
-      void session.offer();
+      if (!session.single) void session.offer();
     });
   }
 
@@ -312,6 +336,13 @@ function participantInfo(p: FakeParticipant): ProtoWriter {
         .int(16, t.encrypted ? 1 : 0),
     );
   }
+  return m;
+}
+
+/** A description, with the SIDs of the tracks on its m-lines. */
+function describe(type: string, sdp: string, id: number): ProtoWriter {
+  const m = new ProtoWriter().string(1, type).string(2, sdp).int(3, id);
+  for (const [mid, sid] of tracksByMid(sdp)) m.message(4, new ProtoWriter().string(1, mid).string(2, sid));
   return m;
 }
 

@@ -1,9 +1,8 @@
 import { RoomtapError } from "../../core/fault.ts";
-import type { IceCandidate, Link, LocalTrack, RoomEvent } from "../../core/room.ts";
-import { type SdpMessage, type ServerMessage, Target } from "./messages.ts";
-import { SERVER } from "./names.ts";
-import type { ConnectionOptions } from "./receiver.ts";
-import { addTrack, describe, layerQualities, trickle } from "./requests.ts";
+import type { LocalTrack, RoomEvent, RtcHost } from "../../core/room.ts";
+import type { ServerMessage } from "./messages.ts";
+import type { Offerer } from "./offerer.ts";
+import { addTrack, layerQualities } from "./requests.ts";
 
 /** What the server gets to agree to our tracks, and to answer our offer. */
 const ANSWER_MS = 10_000;
@@ -18,33 +17,26 @@ type Published = {
   layers: readonly string[] | "all";
 };
 
-/** The connection on which we send: each track is announced, and once the server knows all of them, we offer. */
+/** What we send over a connection: each track is announced, and once the server knows all of them, we offer. */
 export class Publisher {
   readonly #o: PublisherOptions;
-  readonly #link: Link;
+  readonly #offerer: Offerer;
   readonly #tracks: readonly Published[];
   readonly #ready: Promise<void>;
-  #step: (() => void) | undefined;
-  #fail: ((error: RoomtapError) => void) | undefined;
+  #resolve: (() => void) | undefined;
+  #reject: ((error: RoomtapError) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #answered = false;
+  #begun = false;
 
-  /** Throws what `RtcHost.link` throws. */
   constructor(o: PublisherOptions) {
     this.#o = o;
+    this.#offerer = o.offerer;
     this.#tracks = o.tracks.map((track) => ({ track, sid: "", muted: false, layers: "all" }));
-    this.#link = o.host.link({ peerId: SERVER, iceServers: o.iceServers });
-    this.#link.onState(o.onState);
-    this.#link.onCandidate((c) => o.send(trickle(c, Target.publisher)));
     this.#ready = new Promise((resolve, reject) => {
-      this.#step = resolve;
-      this.#fail = reject;
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
     this.#ready.catch(() => undefined);
-  }
-
-  get state(): Link["state"] {
-    return this.#link.state;
   }
 
   /**
@@ -55,7 +47,7 @@ export class Publisher {
     const { shown } = this.#o;
     this.#timer = setTimeout(
       () =>
-        this.#fail?.(
+        this.giveUp(
           new RoomtapError("signal-refused", `${shown} does not agree to what we publish`, {
             hint: "does the token allow publishing, of these sources?",
           }),
@@ -63,6 +55,7 @@ export class Publisher {
       ANSWER_MS,
     );
     for (const { track } of this.#tracks) this.#o.send(addTrack(track));
+    if (this.#tracks.length === 0) void this.#begin();
     await this.#ready;
   }
 
@@ -70,10 +63,7 @@ export class Publisher {
   onMessage(m: ServerMessage): void {
     switch (m.t) {
       case "track-published":
-        void this.#onPublished(m.cid, m.track.sid);
-        break;
-      case "answer":
-        void this.#onAnswer(m);
+        this.#onPublished(m.cid, m.track.sid);
         break;
       case "refused":
         this.#onRefused(m.reason, m.words);
@@ -104,19 +94,10 @@ export class Publisher {
     }
   }
 
-  addCandidate(c: IceCandidate): void {
-    this.#link.addCandidate(c);
-  }
-
-  /** No answer comes any more; what flows goes on. */
+  /** No answer comes any more, or none that fits; what flows goes on. */
   giveUp(error: RoomtapError): void {
     clearTimeout(this.#timer);
-    this.#fail?.(error);
-  }
-
-  close(): void {
-    this.giveUp(new RoomtapError("signal-closed", "the session ended"));
-    this.#link.close();
+    this.#reject?.(error);
   }
 
   #bySid(sid: string): Published | undefined {
@@ -127,53 +108,41 @@ export class Publisher {
     this.#o.emit({ t: "wanted", trackId: p.track.id, layers: p.muted ? [] : p.layers });
   }
 
-  async #onPublished(cid: string, sid: string): Promise<void> {
+  #onPublished(cid: string, sid: string): void {
     const published = this.#tracks.find((p) => p.track.id === cid && p.sid === "");
     if (!published) return;
     published.sid = sid;
-    if (this.#tracks.some((p) => p.sid === "")) return;
-    try {
-      const offer = await this.#link.offer({
-        send: this.#tracks.map((p) => p.track),
-        receive: { audio: 0, video: 0 },
-        data: false,
-      });
-      this.#o.send(describe(offer, 1));
-    } catch (error) {
-      this.#fail?.(asError(error));
-    }
+    if (!this.#tracks.some((p) => p.sid === "")) void this.#begin();
   }
 
-  async #onAnswer(m: SdpMessage): Promise<void> {
-    if (this.#answered) return;
-    this.#answered = true;
-    try {
-      const media = await this.#link.answer({ type: "answer", sdp: m.sdp });
-      const taken = new Set(media.filter((x) => x.taking).map((x) => x.kind));
-      this.#checkTaken(taken);
-      clearTimeout(this.#timer);
-      this.#step?.();
-    } catch (error) {
-      this.#fail?.(asError(error));
-    }
+  async #begin(): Promise<void> {
+    if (this.#begun) return;
+    this.#begun = true;
+    const media = await this.#offerer.offer();
+    const refusal = this.#refusal(new Set(media.filter((x) => x.taking).map((x) => x.kind)));
+    clearTimeout(this.#timer);
+    if (refusal) this.#reject?.(refusal);
+    else this.#resolve?.();
   }
 
-  #checkTaken(kinds: ReadonlySet<string>): void {
+  #refusal(kinds: ReadonlySet<string>): RoomtapError | undefined {
     const { host, shown, tracks } = this.#o;
     const refused = tracks.filter((t) => !kinds.has(t.kind));
     const names = refused.map((t) => `${t.kind} (${t.codec})`).join(" and ");
+    if (refused.length === 0) return undefined;
     if (refused.length === tracks.length)
-      throw new RoomtapError("negotiation", `${shown} takes no ${names}`, {
+      return new RoomtapError("negotiation", `${shown} takes no ${names}`, {
         hint: "the room may allow other codecs: try --video h264 or --video vp8",
       });
-    if (refused.length > 0) host.log("warn", `${shown} takes no ${names}: the rest is sent`);
+    host.log("warn", `${shown} takes no ${names}: the rest is sent`);
+    return undefined;
   }
 
   #onRefused(reason: number, words: string): void {
     const { shown } = this.#o;
     const code = reason === NOT_ALLOWED ? "auth" : "signal-refused";
     const said = words === "" ? "" : `: ${words}`;
-    this.#fail?.(
+    this.giveUp(
       new RoomtapError(code, `${shown} does not let us publish${said}`, {
         hint: "does the token allow publishing, of these sources?",
       }),
@@ -182,9 +151,13 @@ export class Publisher {
 }
 
 /** What a publisher needs. */
-export type PublisherOptions = ConnectionOptions & {
+export type PublisherOptions = {
+  readonly host: RtcHost;
   readonly tracks: readonly LocalTrack[];
   readonly shown: string;
+  /** Of these tracks. */
+  readonly offerer: Offerer;
+  readonly send: (octets: Uint8Array) => void;
   readonly emit: (e: RoomEvent) => void;
 };
 
@@ -194,10 +167,4 @@ function layersOf(track: LocalTrack, qualities: readonly number[]): readonly str
   if (layers.length === 0) return qualities.length > 0 ? "all" : [];
   const own = layerQualities(track);
   return layers.filter((_, i) => qualities.includes(own[i] ?? -1));
-}
-
-function asError(error: unknown): RoomtapError {
-  if (error instanceof RoomtapError) return error;
-  const words = error instanceof Error ? error.message : "negotiation failed";
-  return new RoomtapError("negotiation", words, { cause: error });
 }

@@ -1,4 +1,4 @@
-import type { IceCandidate, IceServer, Link, RtcHost } from "../../core/room.ts";
+import type { IceCandidate, IceServer, Link, RemoteMedia, RtcHost } from "../../core/room.ts";
 import { type SdpMessage, Target } from "./messages.ts";
 import { SERVER } from "./names.ts";
 import { describe, trickle } from "./requests.ts";
@@ -54,12 +54,7 @@ export class Receiver {
       { send: [], receive: { audio: count, video: count }, data: true },
     );
     this.#send(describe(answer, offer.id));
-    const places = new Map<string, Place>();
-    for (const { mid, sending, msid } of media) {
-      const sid = offer.tracks.get(mid) ?? msid?.track;
-      if (sending && sid !== undefined) places.set(sid, { linkId: this.#link.id, mid });
-    }
-    this.#places = places;
+    this.#places = placesOf(this.#link.id, media, offer.tracks);
   }
 
   addCandidate(c: IceCandidate): void {
@@ -70,4 +65,18 @@ export class Receiver {
     this.#places = new Map();
     this.#link.close();
   }
+}
+
+/** Where tracks arrive, by SID. `tracks`: the server's word for it, by mid; older servers only have the a=msid. */
+export function placesOf(
+  linkId: string,
+  media: readonly RemoteMedia[],
+  tracks: ReadonlyMap<string, string>,
+): Map<string, Place> {
+  const places = new Map<string, Place>();
+  for (const { mid, sending, msid } of media) {
+    const sid = tracks.get(mid) ?? msid?.track;
+    if (sending && sid !== undefined) places.set(sid, { linkId, mid });
+  }
+  return places;
 }

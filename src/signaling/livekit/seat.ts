@@ -1,10 +1,11 @@
 import { RoomtapError } from "../../core/fault.ts";
 import type { Cancel, IceCandidate, JoinWish, Link, RoomEvent, RtcHost } from "../../core/room.ts";
 import { type JoinInfo, type ServerMessage, Target, type TargetValue } from "./messages.ts";
+import { Offerer } from "./offerer.ts";
 import { Publisher } from "./publisher.ts";
 import { type Place, Receiver } from "./receiver.ts";
 import { type Ending, endingOf } from "./refusals.ts";
-import { leave } from "./requests.ts";
+import { joinRequest, leave } from "./requests.ts";
 import { LiveKitSocket } from "./socket.ts";
 import type { LiveKitTarget } from "./target.ts";
 
@@ -46,6 +47,7 @@ export class Seat {
   readonly #socket: LiveKitSocket;
   #join: JoinInfo | undefined;
   #receiver: Receiver | undefined;
+  #offerer: Offerer | undefined;
   #publisher: Publisher | undefined;
   /** Candidates that came before the first offer. */
   #early: IceCandidate[] = [];
@@ -74,12 +76,12 @@ export class Seat {
 
   /** Where a track arrives; undefined: nowhere. */
   placeOf(sid: string): Place | undefined {
-    return this.#receiver?.places.get(sid);
+    return this.#receiver?.places.get(sid) ?? this.#offerer?.places.get(sid);
   }
 
   /** Media that was agreed on still comes. */
   get receiving(): boolean {
-    return this.#receiver?.state === "connected";
+    return (this.#single ? this.#offerer : this.#receiver)?.state === "connected";
   }
 
   /** Joins. Rejects with a RoomtapError, see `LiveKitSocket.open`; `auth` also where the token does not allow what we want. */
@@ -109,18 +111,35 @@ export class Seat {
 
   /** Publishes what is to be published. Rejects with a RoomtapError, see `Publisher.publish`. */
   async publish(): Promise<void> {
-    const { host, wish, target, emit } = this.#o;
-    if (wish.publish.length === 0) return;
-    this.#publisher = new Publisher({
+    const { host, wish, target, emit, onPlaces } = this.#o;
+    if (wish.publish.length === 0 && !this.#single) return;
+    const offerer = new Offerer({
       host,
       iceServers: this.#join?.iceServers ?? [],
       tracks: wish.publish,
-      shown: target.shown,
-      emit,
+      receive: wish.receive && this.#single,
       send: (octets) => this.send(octets),
       onState: (state) => this.#onState(state),
+      onPlaces: () => {
+        if (!this.#over) onPlaces();
+      },
+      onFailed: (error) => this.#onFailed(error),
+    });
+    this.#offerer = offerer;
+    const { publish: tracks } = wish;
+    this.#publisher = new Publisher({
+      host,
+      tracks,
+      shown: target.shown,
+      emit,
+      offerer,
+      send: (octets) => this.send(octets),
     });
     await this.#publisher.publish();
+  }
+
+  get #single(): boolean {
+    return this.#o.target.dialect === "single";
   }
 
   send(octets: Uint8Array): void {
@@ -129,7 +148,7 @@ export class Seat {
 
   /** Something still flows. */
   get alive(): boolean {
-    return this.receiving || this.#publisher?.state === "connected";
+    return this.receiving || this.#offerer?.state === "connected";
   }
 
   /** Says good-bye and closes. Resolves when the server has heard it, after a second at most. */
@@ -144,7 +163,8 @@ export class Seat {
     this.#over = true;
     clearTimeout(this.#setup);
     void this.#socket.close();
-    this.#publisher?.close();
+    this.#publisher?.giveUp(new RoomtapError("signal-closed", "the session ended"));
+    this.#offerer?.close();
     this.#receiver?.close();
   }
 
@@ -153,6 +173,12 @@ export class Seat {
     switch (m.t) {
       case "offer":
         void this.#onOffer(m);
+        break;
+      case "answer":
+        void this.#offerer?.onAnswer(m);
+        break;
+      case "sections":
+        if (this.#single) this.#offerer?.require(m);
         break;
       case "trickle":
         if (m.candidate) this.#onCandidate(m.target, m.candidate);
@@ -178,13 +204,17 @@ export class Seat {
       const receiver = this.#receiver ?? this.#receive();
       await receiver.accept(m);
     } catch (error) {
-      if (this.#over) return;
-      this.#o.host.fault("signal-unexpected");
-      const detail = error instanceof Error ? error.message : "negotiation failed";
-      this.#lost({ what: "media", detail });
+      this.#onFailed(error);
       return;
     }
     if (!this.#over) this.#o.onPlaces();
+  }
+
+  #onFailed(error: unknown): void {
+    if (this.#over) return;
+    this.#o.host.fault("signal-unexpected");
+    if (error instanceof RoomtapError) this.#publisher?.giveUp(error);
+    this.#lost({ what: "media", detail: error instanceof Error ? error.message : "negotiation failed" });
   }
 
   #receive(): Receiver {
@@ -202,7 +232,7 @@ export class Seat {
   }
 
   #onCandidate(target: TargetValue, c: IceCandidate): void {
-    if (target === Target.publisher) this.#publisher?.addCandidate(c);
+    if (target === Target.publisher) this.#offerer?.addCandidate(c);
     else if (this.#receiver) this.#receiver.addCandidate(c);
     else if (this.#early.length < MAX_EARLY) this.#early.push(c);
   }
@@ -216,8 +246,8 @@ export class Seat {
     }
     const { wish } = this.#o;
     const expected = [
-      ...(wish.receive || this.#receiver ? [this.#receiver] : []),
-      ...(wish.publish.length > 0 ? [this.#publisher] : []),
+      ...((wish.receive && !this.#single) || this.#receiver ? [this.#receiver] : []),
+      ...(wish.publish.length > 0 || this.#single ? [this.#offerer] : []),
     ];
     if (this.#up || expected.some((c) => c?.state !== "connected")) return;
     this.#up = true;
@@ -235,9 +265,14 @@ export class Seat {
   }
 }
 
-/** The older dialect's address. We say ourselves what we take, track by track. */
-function joinUrl(target: LiveKitTarget): URL {
-  const url = new URL("rtc", target.base);
+/** Where we join. We say ourselves what we take, track by track. */
+function joinUrl({ base, dialect }: LiveKitTarget): URL {
+  if (dialect === "single") {
+    const url = new URL("rtc/v1", base);
+    url.searchParams.set("join_request", joinRequest(PROTOCOL));
+    return url;
+  }
+  const url = new URL("rtc", base);
   url.search = new URLSearchParams({
     auto_subscribe: "0",
     adaptive_stream: "0",

@@ -5,6 +5,8 @@ export type LiveKitTarget = {
   /** Where the signalling is, with a slash at the end: the dialects have their own paths below it. */
   readonly base: URL;
   readonly room: string;
+  /** Two connections, one for each direction, as every server has them; or one for both. */
+  readonly dialect: "dual" | "single";
   /** For people: host and port. */
   readonly shown: string;
   /** Token of the address. */
@@ -13,7 +15,10 @@ export type LiveKitTarget = {
 
 const HINT = "write it like livekit+wss://host/ROOM, or livekit+ws://127.0.0.1:7880/ROOM";
 
-/** Reads `livekit+ws(s)://host:port/ROOM`; a token may stand in its query. Throws a RoomtapError `usage`. */
+/**
+ * Reads `livekit+ws(s)://host:port/ROOM`; in its query there may be a token, and `connections=1` for the newer dialect. Throws
+ * a RoomtapError `usage`.
+ */
 export function parseLiveKitTarget(address: string): LiveKitTarget {
   const m = /^livekit\+(wss?:\/\/\S+)$/i.exec(address.trim());
   let url: URL;
@@ -31,6 +36,7 @@ export function parseLiveKitTarget(address: string): LiveKitTarget {
   return {
     base: new URL(`${url.protocol}//${url.host}${path}`),
     room,
+    dialect: url.searchParams.get("connections") === "1" ? "single" : "dual",
     shown: url.host,
     ...(token ? { token } : {}),
   };
