@@ -4,10 +4,12 @@ import { type AdapterContract, adapterContract, contractTrack } from "../../src/
 import { PaperHost } from "../../src/contract/paper-host.ts";
 import type { RoomAdapter, RoomEvent } from "../../src/core/room.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
+import { listenAdapter } from "../../src/signaling/listen/adapter.ts";
 import { liveKitAdapter } from "../../src/signaling/livekit/adapter.ts";
 import { manualAdapter } from "../../src/signaling/manual/adapter.ts";
 import { offerAdapter } from "../../src/signaling/offer/adapter.ts";
 import { roomAdapter } from "../../src/signaling/room/adapter.ts";
+import { whepAdapter } from "../../src/signaling/whep/adapter.ts";
 import { whipAdapter } from "../../src/signaling/whip/adapter.ts";
 import { FakeNetwork } from "../support/fake-transport.ts";
 import { HandCourier } from "../support/hand-courier.ts";
@@ -19,6 +21,7 @@ const publishing = () => ({ publish: [contractTrack], receive: false, recorder: 
 
 let rooms: RoomServer;
 let whip: WhipServer;
+let whep: WhipServer;
 let json: WhipServer;
 let liveKit: FakeLiveKit;
 let closedPort = 0;
@@ -26,6 +29,7 @@ let closedPort = 0;
 beforeAll(async () => {
   rooms = await createRoomServer();
   whip = await new WhipServer(new FakeNetwork()).open();
+  whep = await new WhipServer(new FakeNetwork(), undefined, { sends: [contractTrack] }).open();
   json = await new WhipServer(new FakeNetwork(), undefined, { json: true }).open();
   liveKit = await new FakeLiveKit(new FakeNetwork()).open();
   const tracks = [{ sid: "TR_a", type: 1, source: 1, muted: true } as const];
@@ -41,7 +45,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => Promise.all([rooms.close(), whip.close(), json.close(), liveKit.shutDown()]));
+afterAll(() => Promise.all([rooms.close(), whip.close(), whep.close(), json.close(), liveKit.shutDown()]));
 
 /** The rules are made before there are servers: addresses are looked up when a rule is tried. */
 const ours: Record<string, AdapterContract> = {
@@ -56,6 +60,20 @@ const ours: Record<string, AdapterContract> = {
     target: () => whip.address,
     invalid: ["whip+http:", "whip+http://"],
     wish: publishing,
+    secrets: [TOKEN],
+  },
+  whep: {
+    adapter: () => whepAdapter(),
+    target: () => whep.address,
+    invalid: ["whep+http:", "whip+http://h/x"],
+    wish: () => ({ token: TOKEN }),
+    secrets: [TOKEN, "secret-key"],
+  },
+  listen: {
+    adapter: () => listenAdapter(),
+    target: "whip-listen://127.0.0.1:0/live",
+    invalid: ["whip-listen://", "whip-listen://127.0.0.1", "offer-listen://h:80/x?y"],
+    wish: () => ({ listen: { token: TOKEN } }),
     secrets: [TOKEN],
   },
   offer: {
@@ -98,7 +116,8 @@ describe.concurrent.each(Object.entries(ours))("our adapter for %s", (name, cont
   it.each(adapterContract(contract).map((c) => [c.name, c.run] as const))("%s", (_, run) => run());
 
   it("rejects where nobody answers", async () => {
-    if (name === "manual") return;
+    // Nobody has to be there.
+    if (name === "manual" || name === "listen") return;
     const unreachable = `${contract.adapter().schemes[0]}://127.0.0.1:${closedPort}/x`;
     const [last] = adapterContract({ ...contract, unreachable }).slice(-1);
     await last?.run();
