@@ -4,6 +4,7 @@ import { type AdapterContract, adapterContract, contractTrack } from "../../src/
 import { PaperHost } from "../../src/contract/paper-host.ts";
 import type { RoomAdapter, RoomEvent } from "../../src/core/room.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
+import { galeneAdapter } from "../../src/signaling/galene/adapter.ts";
 import { listenAdapter } from "../../src/signaling/listen/adapter.ts";
 import { liveKitAdapter } from "../../src/signaling/livekit/adapter.ts";
 import { manualAdapter } from "../../src/signaling/manual/adapter.ts";
@@ -12,6 +13,7 @@ import { roomAdapter } from "../../src/signaling/room/adapter.ts";
 import { whepAdapter } from "../../src/signaling/whep/adapter.ts";
 import { whipAdapter } from "../../src/signaling/whip/adapter.ts";
 import { FakeNetwork } from "../support/fake-transport.ts";
+import { FakeGalene } from "../support/galene-server.ts";
 import { HandCourier } from "../support/hand-courier.ts";
 import { FakeLiveKit } from "../support/livekit-server.ts";
 import { WhipServer } from "../support/whip-server.ts";
@@ -24,12 +26,15 @@ let whip: WhipServer;
 let whep: WhipServer;
 let json: WhipServer;
 let liveKit: FakeLiveKit;
+let galene: FakeGalene;
 let closedPort = 0;
 
 beforeAll(async () => {
   rooms = await createRoomServer();
   whip = await new WhipServer(new FakeNetwork()).open();
   whep = await new WhipServer(new FakeNetwork(), undefined, { sends: [contractTrack] }).open();
+  galene = await new FakeGalene(new FakeNetwork()).open();
+  galene.password = TOKEN;
   json = await new WhipServer(new FakeNetwork(), undefined, { json: true }).open();
   liveKit = await new FakeLiveKit(new FakeNetwork()).open();
   const tracks = [{ sid: "TR_a", type: 1, source: 1, muted: true } as const];
@@ -45,7 +50,17 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => Promise.all([rooms.close(), whip.close(), whep.close(), json.close(), liveKit.shutDown()]));
+afterAll(async () => {
+  const servers = [
+    rooms.close(),
+    whip.close(),
+    whep.close(),
+    json.close(),
+    liveKit.shutDown(),
+    galene.close(),
+  ];
+  await Promise.all(servers);
+});
 
 /** The rules are made before there are servers: addresses are looked up when a rule is tried. */
 const ours: Record<string, AdapterContract> = {
@@ -90,6 +105,13 @@ const ours: Record<string, AdapterContract> = {
     wish: () => ({ apiKey: "key", apiSecret: TOKEN }),
     secrets: [TOKEN],
   },
+  galene: {
+    adapter: () => galeneAdapter(),
+    target: () => galene.address,
+    invalid: ["galene+http://127.0.0.1/", "galene+http:"],
+    wish: () => ({ pin: TOKEN }),
+    secrets: [TOKEN],
+  },
   manual: {
     adapter: () => manualAdapter(),
     target: "manual:",
@@ -118,7 +140,7 @@ describe.concurrent.each(Object.entries(ours))("our adapter for %s", (name, cont
   it("rejects where nobody answers", async () => {
     // Nobody has to be there.
     if (name === "manual" || name === "listen") return;
-    const unreachable = `${contract.adapter().schemes[0]}://127.0.0.1:${closedPort}/x`;
+    const unreachable = `${contract.adapter().schemes[0]}://127.0.0.1:${closedPort}/group/x`;
     const [last] = adapterContract({ ...contract, unreachable }).slice(-1);
     await last?.run();
   });

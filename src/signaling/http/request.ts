@@ -4,7 +4,7 @@ import { RoomtapError } from "../../core/fault.ts";
 
 /** One request. */
 export type HttpRequest = {
-  readonly method: "OPTIONS" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "OPTIONS" | "POST" | "PATCH" | "DELETE";
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
