@@ -132,15 +132,19 @@ describeWith("a LiveKit server", [liveKitProgram], () => {
       expect(r.result.files).toHaveLength(1);
       const v = await verifyRecording(r.result.files[0]?.path ?? "", { ffmpeg });
       const { numbers, ...figures } = v;
-      const share = shareOfSent(await readFile(sentLog, "utf8"), numbers);
+      const log = await readFile(sentLog, "utf8");
+      // Four seconds before it breaks.
+      const share = { before: shareOfSent(log, numbers.slice(0, 120)), all: shareOfSent(log, numbers) };
       console.log(
         "livekit truth",
         JSON.stringify({ ...figures, share, gaps: r.manifest.gaps, client: after }),
       );
       expect(v.decodeErrors).toBe(0);
       expect(v.offset.p95).toBeLessThanOrEqual(40);
-      expect(share).toBeGreaterThanOrEqual(0.99);
-      expect(numbers.length).toBeGreaterThanOrEqual(0.99 * 300);
+      expect(share.before).toBeGreaterThanOrEqual(0.99);
+      // Until the keyframe of the new connection some may be missing.
+      expect(share.all).toBeGreaterThanOrEqual(0.9);
+      expect(numbers.length).toBeGreaterThanOrEqual(0.9 * 300);
       expect(r.manifest.room).toBe(room);
       // A busy machine may leave out pictures that it decodes.
       expect(after).toMatchObject({ width: 1280, height: 720 });
@@ -172,6 +176,28 @@ describeWith("a LiveKit server", [liveKitProgram], () => {
     expect(wrong.stderr).toMatch(/error: .* does not let us in \(401: .*signature is invalid\)/);
     expect(deaf.stderr).toMatch(/error: the token does not let us receive/);
     expect(late.stderr + wrong.stderr + deaf.stderr).not.toMatch(/eyJ|4711/);
+  });
+
+  test("lets one of two with the same token stay: the other ends with exit code 3", async () => {
+    const token = server.token("twin", { roomJoin: true, room: "twins", canSubscribe: true, hidden: true });
+    const start = (name: string) =>
+      startCli(["record", server.room("twins"), "--out", join(directory, name)], {
+        env: { ROOMTAP_TOKEN: token },
+      });
+    const first = start("first");
+    const second = await first.seen(/in the room/, 60_000).then(() => start("second"));
+    try {
+      await second.seen(/in the room/, 60_000);
+      const { code, stderr } = await first.done;
+      expect([code, stderr]).toEqual([
+        3,
+        expect.stringMatching(/error: somebody else joined with our identity/),
+      ]);
+      expect(second.child.exitCode).toBeNull();
+    } finally {
+      first.kill("SIGKILL");
+      second.kill("SIGKILL");
+    }
   });
 
   test("who is muted by it, leaves and returns, and its own death, are all in the recording", async () => {

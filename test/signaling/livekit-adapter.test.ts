@@ -1,5 +1,6 @@
 import { describe, expect } from "vitest";
 import type { JoinWish, LocalTrack } from "../../src/core/room.ts";
+import { selfSignedCertificate } from "../../src/net/certificate.ts";
 import { liveKitAdapter } from "../../src/signaling/livekit/adapter.ts";
 import { ProtoMessage, ProtoWriter } from "../../src/signaling/livekit/wire.ts";
 import { FakeNetwork, type FakeNetworkOptions } from "../support/fake-transport.ts";
@@ -7,18 +8,26 @@ import { FakeLiveKit, type FakeParticipant, type FakeTrack, Request } from "../s
 import { until } from "../support/until.ts";
 import { Bot, type Cleanups, it, publishing, recording } from "./room-bot.ts";
 
-const quick = { setupMs: 300, backoffMs: 10, backoffCapMs: 20 };
+const quick = { setupMs: 300, farewellMs: 20, backoffMs: 10, backoffCapMs: 20 };
 const keys = { apiKey: "key", apiSecret: "sesame-4711" };
 const mic: FakeTrack = { sid: "TR_mic", type: 0, source: 2 };
 const cam: FakeTrack = { sid: "TR_cam", type: 1, source: 1 };
 const ann: FakeParticipant = { sid: "PA_ann", identity: "ann", name: "Ann", tracks: [mic, cam] };
 const w = () => new ProtoWriter();
 
-async function serve(cleanups: Cleanups, o: { net?: FakeNetworkOptions; random?: () => number } = {}) {
+async function serve(
+  cleanups: Cleanups,
+  o: { net?: FakeNetworkOptions; random?: () => number; farewellMs?: number } = {},
+) {
   const net = new FakeNetwork(o.net);
   const server = await new FakeLiveKit(net).open();
   cleanups.add(() => server.shutDown());
-  const bot = new Bot(net, "bot", cleanups, liveKitAdapter(o.random ?? (() => 0.5), quick));
+  const bot = new Bot(
+    net,
+    "bot",
+    cleanups,
+    liveKitAdapter(o.random ?? (() => 0.5), { ...quick, farewellMs: o.farewellMs ?? quick.farewellMs }),
+  );
   const join = (wish: Partial<JoinWish> = {}) => bot.join(server.address, { ...keys, ...recording, ...wish });
   return { net, server, bot, join };
 }
@@ -78,6 +87,21 @@ describe.concurrent("receiving from a LiveKit room", () => {
       "leave Ann",
       "join Ann",
     ]);
+  });
+
+  it("hears what the server says right behind its welcome", async ({ cleanups }) => {
+    const { server, bot, join } = await serve(cleanups);
+    server.participants = [ann];
+    const gone = w().string(1, ann.sid).string(2, ann.identity).int(3, 3);
+    const come = w().string(1, "PA_bo").string(2, "bo").int(3, 2);
+    server.behindJoin = [w().message(5, w().message(1, gone).message(1, come)).finish()];
+    await join();
+    await until("both", () => shown(bot).includes("leave Ann"));
+    expect(shown(bot).filter((e) => !e.includes("PA_"))).toEqual(["join Ann", "join bo", "leave Ann"]);
+    server.behindJoin = [w().message(8, w().int(2, 4)).finish()];
+    server.cut();
+    await until("the end", () => bot.ended);
+    expect(bot.ended?.reason).toBe("kicked");
   });
 
   it("takes only what is wanted, and nothing that is encrypted", async ({ cleanups }) => {
@@ -289,6 +313,22 @@ describe.concurrent("coming back to a LiveKit room", () => {
     expect(server.all).toHaveLength(1);
   });
 
+  it("hears why, when the connection ends before the word comes", async ({ cleanups }) => {
+    const { server, bot, join } = await serve(cleanups, { farewellMs: 2000 });
+    server.participants = [ann];
+    await join();
+    await until("up", () => bot.count("link", "up") === 1);
+    server.last.subscriber.close();
+    await until(
+      "the end of the connection",
+      () => bot.tracks.length === 2 && server.last.subscriber.state === "closed",
+    );
+    server.last.leave(2, 0);
+    await until("the end", () => bot.ended);
+    expect(bot.ended?.reason).toBe("replaced");
+    expect(server.all).toHaveLength(1);
+  });
+
   it("comes back where the server asks for it, and gives up on a refused token", async ({ cleanups }) => {
     const { server, bot, join } = await serve(cleanups);
     await join();
@@ -410,6 +450,26 @@ describe.concurrent("a LiveKit server that does not let us in", () => {
       code: "signal-refused",
       message: expect.stringContaining("ECONNREFUSED"),
     });
+  });
+
+  it("a certificate that is not trusted, unless that is no matter", async ({ cleanups }) => {
+    const server = new FakeLiveKit(new FakeNetwork());
+    cleanups.add(() => server.shutDown());
+    await server.open(await selfSignedCertificate("127.0.0.1"));
+    const bot = new Bot(
+      new FakeNetwork(),
+      "bot",
+      cleanups,
+      liveKitAdapter(() => 0.5, quick),
+    );
+    const join = (wish: Partial<JoinWish>) => bot.join(server.address, { ...keys, ...recording, ...wish });
+    await expect(join({})).rejects.toMatchObject({
+      code: "signal-refused",
+      hint: expect.stringContaining("--insecure"),
+    });
+    await join({ insecure: true });
+    const plain = server.address.replace("wss:", "ws:");
+    await expect(bot.join(plain, { ...keys, ...recording })).rejects.toMatchObject({ exitCode: 3 });
   });
 
   it("cancelled while it waits", async ({ cleanups }) => {

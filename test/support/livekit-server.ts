@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { seededRandom } from "../../src/core/random.ts";
 import type { LocalTrack } from "../../src/core/room.ts";
+import type { Certificate } from "../../src/net/certificate.ts";
 import { PeerHost } from "../../src/peer/host.ts";
 import type { PeerLink } from "../../src/peer/link.ts";
 import { Pump } from "../../src/peer/pump.ts";
@@ -202,6 +204,8 @@ export class FakeLiveKit {
   readonly refusals: { status: number; body?: string; headers?: string }[] = [];
   /** The first message is this instead. */
   greeting: Uint8Array | undefined;
+  /** What follows the first message at once. */
+  behindJoin: Uint8Array[] = [];
   /** It does not agree to tracks. */
   silent = false;
   /** It does not answer offers. */
@@ -213,6 +217,7 @@ export class FakeLiveKit {
   #server: Server | undefined;
   readonly #sockets = new WebSocketServer({ noServer: true });
   #port = 0;
+  #secure = false;
 
   constructor(net: FakeNetwork) {
     this.host = new PeerHost({
@@ -232,8 +237,10 @@ export class FakeLiveKit {
   /** Frames that came from publishers. */
   frames = 0;
 
-  async open(): Promise<this> {
-    const server = createServer((_, response) => response.end("OK"));
+  /** `tls`: its certificate and key. */
+  async open(tls?: Certificate): Promise<this> {
+    const server = tls ? createSecureServer(tls) : createServer();
+    this.#secure = tls !== undefined;
     this.#server = server;
     server.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
     await new Promise<void>((resolve) => {
@@ -244,7 +251,7 @@ export class FakeLiveKit {
   }
 
   get address(): string {
-    return `livekit+ws://127.0.0.1:${this.#port}/demo`;
+    return `livekit+${this.#secure ? "wss" : "ws"}://127.0.0.1:${this.#port}/demo`;
   }
 
   /** The last client. */
@@ -300,6 +307,7 @@ export class FakeLiveKit {
       this.sessions.add(session);
       this.all.push(session);
       ws.send(this.greeting ?? this.#join());
+      for (const message of this.behindJoin) ws.send(message);
       if (!session.single) void session.offer();
     });
   }

@@ -34,11 +34,12 @@ const HANDOVER_MS = 5000;
 /** How the adapter keeps time; tests have less of it. */
 export type LiveKitTiming = {
   readonly setupMs: number;
+  readonly farewellMs: number;
   readonly backoffMs: number;
   readonly backoffCapMs: number;
 };
 
-const usual: LiveKitTiming = { setupMs: 15_000, backoffMs: 300, backoffCapMs: 7000 };
+const usual: LiveKitTiming = { setupMs: 15_000, farewellMs: 500, backoffMs: 300, backoffCapMs: 7000 };
 
 /** Rooms of LiveKit servers. */
 export function liveKitAdapter(
@@ -158,12 +159,15 @@ class LiveKitSession implements RoomSession {
       token,
       wish,
       setupMs: timing.setupMs,
+      farewellMs: timing.farewellMs,
       onMessage: (m) => this.#onMessage(m),
       onPlaces: () => this.#follow(),
       onUp: () => this.#onUp(seat),
       onLost: (loss) => this.#onLost(seat, loss),
       emit: (e) => this.events.push(e),
     });
+    const abort = () => seat.close();
+    signal.addEventListener("abort", abort);
     try {
       const join = await seat.open(signal);
       this.#mustGoOn();
@@ -172,12 +176,16 @@ class LiveKitSession implements RoomSession {
       this.#restored();
       this.#apply(this.#roster.enter(join.self.identity, join.others));
       this.#waitForMissing();
+      seat.start();
       await seat.publish();
       this.#mustGoOn();
     } catch (error) {
       if (this.#seat === seat) this.#seat = undefined;
       void seat.leave();
+      this.#follow();
       throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
     }
   }
 

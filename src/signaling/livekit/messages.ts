@@ -105,7 +105,9 @@ export type ServerMessage =
   | { readonly t: "token"; readonly token: string }
   | { readonly t: "sections"; readonly audio: number; readonly video: number }
   | { readonly t: "leave"; readonly action: number; readonly reason: number; readonly mayReturn: boolean }
-  /** Something else, or nothing that needs an answer: the server lives. */
+  /** To our ping. */
+  | { readonly t: "pong" }
+  /** Nothing that concerns us. */
   | { readonly t: "other" };
 
 /** Reads a SignalResponse; undefined: it is none. */
@@ -118,7 +120,9 @@ export function parseServerMessage(octets: Uint8Array): ServerMessage | undefine
 function messageOf(outer: ProtoMessage): ServerMessage | undefined {
   const kind = outer.numbers.at(-1);
   if (kind === undefined) return undefined;
+  // These two are no messages of their own.
   if (kind === 16) return { t: "token", token: outer.string(16) };
+  if (kind === 18) return { t: "pong" };
   const parse = parsers[kind];
   if (!parse) return { t: "other" };
   const m = outer.message(kind);
@@ -145,6 +149,7 @@ const parsers: Readonly<Record<number, (m: ProtoMessage) => ServerMessage>> = {
   14: (m) => ({ t: "wanted", sid: m.string(1), codecs: wantedOf(m) }),
   15: (m) => ({ t: "permission", sid: m.string(2), allowed: m.bool(3) }),
   17: (m) => ({ t: "track-unpublished", sid: m.string(1) }),
+  20: () => ({ t: "pong" }),
   21: (m) => ({ t: "not-subscribed", sid: m.string(1), error: m.int(2) }),
   22: (m) =>
     m.int(2) === 0 ? { t: "other" } : { t: "refused", reason: m.int(2), words: words(m.string(3)) },

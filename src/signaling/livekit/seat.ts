@@ -23,6 +23,8 @@ export type SeatOptions = {
   readonly wish: JoinWish;
   /** A media path that is not up this long after joining is given up. */
   readonly setupMs: number;
+  /** What the server gets to say why it ended a connection. */
+  readonly farewellMs: number;
   /** Messages about the room, in order. */
   readonly onMessage: (m: ServerMessage) => void;
   /** Tracks arrive elsewhere than before, or no more. */
@@ -52,6 +54,7 @@ export class Seat {
   /** Candidates that came before the first offer. */
   #early: IceCandidate[] = [];
   #setup: NodeJS.Timeout | undefined;
+  #farewell: NodeJS.Timeout | undefined;
   #up = false;
   #over = false;
 
@@ -109,6 +112,11 @@ export class Seat {
     return join;
   }
 
+  /** The join is dealt with: from now on the server is heard, and its offers answered. */
+  start(): void {
+    this.#socket.release();
+  }
+
   /** Publishes what is to be published. Rejects with a RoomtapError, see `Publisher.publish`. */
   async publish(): Promise<void> {
     const { host, wish, target, emit, onPlaces } = this.#o;
@@ -162,6 +170,7 @@ export class Seat {
   close(): void {
     this.#over = true;
     clearTimeout(this.#setup);
+    clearTimeout(this.#farewell);
     void this.#socket.close();
     this.#publisher?.giveUp(new RoomtapError("signal-closed", "the session ended"));
     this.#offerer?.close();
@@ -241,7 +250,7 @@ export class Seat {
     if (state === "failed" || state === "closed") {
       // The old connections of a seat that was lost go on as long as they can.
       if (this.#over) this.#o.onPlaces();
-      else this.#lost({ what: "media", detail: "the connection was lost" });
+      else this.#awaitFarewell();
       return;
     }
     const { wish } = this.#o;
@@ -255,10 +264,19 @@ export class Seat {
     this.#o.onUp();
   }
 
+  /** Its word for good reasons comes by another way than the end of the connection, and may be later. */
+  #awaitFarewell(): void {
+    this.#farewell ??= setTimeout(
+      () => this.#lost({ what: "media", detail: "the connection was lost" }),
+      this.#o.farewellMs,
+    );
+  }
+
   #lost(loss: Loss): void {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#setup);
+    clearTimeout(this.#farewell);
     void this.#socket.close();
     this.#publisher?.giveUp(loss.ending?.error ?? new RoomtapError("signal-closed", loss.detail));
     this.#o.onLost(loss);

@@ -37,9 +37,13 @@ export class LiveKitSocket {
   #socket: WebSocket | undefined;
   #join: JoinInfo | undefined;
   #ping: NodeJS.Timeout | undefined;
+  /** What came behind the join, until `release`. */
+  #held: ServerMessage[] | undefined = [];
   #heardAt = 0;
   #rttMs = 0;
   #pingedAt = 0;
+  /** The connection ended before `release`. */
+  #lostBy: string | undefined;
   #closed = false;
 
   constructor(o: SocketOptions) {
@@ -47,8 +51,8 @@ export class LiveKitSocket {
   }
 
   /**
-   * Connects; resolves with the server's first message, before any other is handed out. Rejects with a RoomtapError: `auth`,
-   * `room-full`, `signal-refused`, `signal-protocol`, `signal-closed` (cancelled).
+   * Connects; resolves with the server's first message. What follows it is handed out from `release` on. Rejects with a
+   * RoomtapError: `auth`, `room-full`, `signal-refused`, `signal-protocol`, `signal-closed` (cancelled).
    */
   open(signal: Cancel): Promise<JoinInfo> {
     const { url, shown, token, insecure } = this.#o;
@@ -94,12 +98,19 @@ export class LiveKitSocket {
         settled();
         clearInterval(this.#ping);
         if (!this.#join) reject(failure ?? stranger(shown));
-        else if (!this.#closed) this.#o.onLost(`${shown} closed the connection (${code})`);
-        this.#closed = true;
+        else this.#lost(`${shown} closed the connection (${code})`);
       });
       if (signal.aborted) abort();
       else signal.addEventListener("abort", abort, { once: true });
     });
+  }
+
+  /** The join is dealt with: from now on its owner hears the rest. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const message of held) this.#onMessage(message);
+    if (this.#lostBy !== undefined) this.#lost(this.#lostBy);
   }
 
   send(octets: Uint8Array): void {
@@ -124,11 +135,18 @@ export class LiveKitSocket {
 
   #onMessage(message: ServerMessage): void {
     if (this.#closed) return;
-    if (this.#pingedAt > 0 && message.t === "other") {
-      this.#rttMs = Math.round(performance.now() - this.#pingedAt);
-      this.#pingedAt = 0;
+    if (this.#held) this.#held.push(message);
+    else if (message.t === "pong") this.#rttMs = Math.round(performance.now() - this.#pingedAt);
+    else this.#o.onMessage(message);
+  }
+
+  #lost(detail: string): void {
+    if (this.#closed) return;
+    if (this.#held) this.#lostBy = detail;
+    else {
+      this.#closed = true;
+      this.#o.onLost(detail);
     }
-    this.#o.onMessage(message);
   }
 
   #startPings(join: JoinInfo): void {
