@@ -1,6 +1,7 @@
 import { RoomtapError } from "../core/fault.ts";
 import type { RoomAdapter } from "../core/room.ts";
 import { galeneAdapter } from "../signaling/galene/adapter.ts";
+import { janusAdapter } from "../signaling/janus/adapter.ts";
 import { listenAdapter } from "../signaling/listen/adapter.ts";
 import { liveKitAdapter } from "../signaling/livekit/adapter.ts";
 import { manualAdapter } from "../signaling/manual/adapter.ts";
@@ -17,6 +18,7 @@ const adapters: readonly RoomAdapter[] = [
   whipAdapter(),
   whepAdapter(),
   offerAdapter(),
+  janusAdapter(),
   liveKitAdapter(),
   galeneAdapter(),
   listenAdapter(),
