@@ -94,16 +94,17 @@ export async function startJanus(o: { readonly fullTrickle?: boolean } = {}): Pr
     room: (id) => `janus+ws://127.0.0.1:${PORT}/${id}`,
     kill: () => end("SIGKILL"),
     cutSignalling: async () => {
-      // Established connections alone: a new one is let in.
-      const [file = "", ...rest] = [...prefix, "ss", "-K", "dport", "=", `:${PORT}`, "state", "established"];
-      await run(file, rest);
+      const [file = "", ...rest] = [...prefix, "ss", "-HK", "dport", "=", `:${PORT}`];
+      // It complains of sockets that it cannot end, those that only listen.
+      const { stdout } = await run(file, rest).catch((e: unknown) => e as { stdout: string });
+      if (!stdout.includes("ESTAB")) throw new Error("no WebSocket was there to be broken");
     },
   };
 }
 
 function configure(folder: string, pin: string, fullTrickle: boolean): void {
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
-  for (const d of ["empty"]) mkdirSync(join(folder, d));
+  mkdirSync(join(folder, "empty"));
   write(
     "janus.jcfg",
     `general: {
