@@ -40,8 +40,8 @@ export const adapter = {
       const count = wish.receive ? 1 : 0;
       const plan = { send: wish.publish, receive: { audio: count, video: count }, data: false };
       if (count === 0) {
-        await link.offer(plan);
-        await put(offer, await link.localReady(2000));
+        // Without candidates: the other side is found by our agent, once it knows the answer.
+        await put(offer, await link.offer(plan));
         return link.answer(await take(answer, stop.signal));
       }
       const { media } = await link.accept(await take(offer, stop.signal), plan);

@@ -51,9 +51,12 @@ export class TerminalCourier implements Courier {
 
   /** Lets go of the input. Idempotent. */
   close(): void {
-    this.#reader?.close();
-    if (this.#reader) process.stdin.pause();
+    const reader = this.#reader;
+    this.#reader = undefined;
     this.#end();
+    if (!reader) return;
+    reader.close();
+    process.stdin.pause();
   }
 
   #open(): void {

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,10 +9,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RecordResult } from "../../src/bot/record.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
+import { recorded } from "../core/sdp/corpus.ts";
 import { findChromium, launchChromium } from "../support/chromium.ts";
 import { type CliRun, startCli } from "../support/cli.ts";
 import { inspectFile } from "../support/inspect-file.ts";
 import { describeWith } from "../support/requires.ts";
+import { until } from "../support/until.ts";
 
 declare const document: { getElementById(id: string): { value: string; textContent: string } };
 
@@ -31,7 +35,7 @@ function resultOf(stdout: string): RecordResult {
 }
 
 it("the clip published and recorded through two pipes has its frames, and sound and picture agree", async () => {
-  const recorder = startCli(["record", "manual:", "--out", folder, "--duration", "8s", "--json"], {
+  const recorder = startCli(["record", "manual:", "--out", folder, "--duration", "6s", "--json"], {
     input: true,
   });
   const [offer] = await recorder.seen(BLOB);
@@ -52,12 +56,44 @@ it("the clip published and recorded through two pipes has its frames, and sound 
     console.log("manual", JSON.stringify(figures));
     expect(v.decodeErrors).toBe(0);
     expect(v.offset.p95).toBeLessThanOrEqual(40);
-    expect(numbers.length).toBeGreaterThanOrEqual(0.99 * 8 * 30);
+    expect(numbers.length).toBeGreaterThanOrEqual(0.99 * 6 * 30);
   } finally {
     publisher.kill("SIGINT");
     recorder.kill("SIGKILL");
   }
   expect((await publisher.done).code).toBe(0);
+});
+
+it("a terminal takes descriptions longer than its lines, and then its keys", async () => {
+  // A terminal by itself cuts lines at 4096 characters.
+  const offer = JSON.stringify({ type: "offer", sdp: recorded.get("page-many-1") });
+  expect(offer.length).toBeGreaterThan(10_000);
+  const command = `stty cols 120 rows 40 && exec ${process.execPath} bin/roomtap.js record manual: --out ${folder}`;
+  const terminal = spawn("script", ["-qfec", command, "/dev/null"], {
+    env: { ...process.env, TERM: "xterm" },
+  });
+  let seen = "";
+  terminal.stdout.setEncoding("utf8").on("data", (text: string) => {
+    seen += text;
+  });
+  const shows = (what: RegExp) => until(`${what}`, () => what.test(seen), 30_000);
+  try {
+    const code = once(terminal, "exit");
+    await shows(/paste the other side's answer/);
+    // As a terminal does it: no more at once than the other side's buffer has room for.
+    for (let i = 0; i < offer.length; i += 1000) {
+      const echoed = seen.length + Math.min(1000, offer.length - i);
+      terminal.stdin.write(offer.slice(i, i + 1000));
+      await until("the echo", () => seen.length >= echoed, 30_000);
+    }
+    terminal.stdin.write("\r");
+    await shows(/our answer.*:\s+\{"type":"answer"/);
+    await shows(/waiting for media/);
+    terminal.stdin.write("q");
+    expect((await code)[0]).toBe(7);
+  } finally {
+    terminal.kill("SIGKILL");
+  }
 });
 
 describeWith("a page of a tutorial in Chromium", [findChromium()], () => {

@@ -7,7 +7,7 @@ import { HandCourier } from "../support/hand-courier.ts";
 import { until } from "../support/until.ts";
 import { Bot, type Cleanups, it, publishing, recording } from "./room-bot.ts";
 
-const quick = { setupMs: 200, carryMs: 200, quietMs: 0 };
+const quick = { setupMs: 200, carryMs: 200, quietMs: 0, holdMs: 50 };
 const adapter = manualAdapter(quick);
 
 class Side {

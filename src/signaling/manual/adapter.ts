@@ -28,6 +28,12 @@ const SETUP_MS = 20_000;
 /** For how long the answer may be under way. */
 const CARRY_MS = 600_000;
 const QUIET_MS = 300;
+/**
+ * Before this our agent sends nothing to the side that offered, whose own checks find us as soon as it has the answer:
+ * an agent that is met in the very moment of taking it may be through with ICE before it knows our fingerprint, and
+ * refuses us. Later on, our checks open the way through a router.
+ */
+const HOLD_MS = 10_000;
 /** Streams of one kind that we take where the other side offers. */
 const MAX_STREAMS = 8;
 
@@ -42,9 +48,10 @@ export type ManualTiming = {
   readonly carryMs: number;
   /** Lines that come sooner one after the other are one paste. */
   readonly quietMs: number;
+  readonly holdMs: number;
 };
 
-const usual: ManualTiming = { setupMs: SETUP_MS, carryMs: CARRY_MS, quietMs: QUIET_MS };
+const usual: ManualTiming = { setupMs: SETUP_MS, carryMs: CARRY_MS, quietMs: QUIET_MS, holdMs: HOLD_MS };
 
 /** `manual:` rooms: two sides, no server, descriptions copied and pasted by hand. */
 export function manualAdapter(timing: ManualTiming = usual): RoomAdapter {
@@ -78,6 +85,7 @@ class ManualSession implements RoomSession {
   readonly #o: SessionOptions;
   #link: Link | undefined;
   #setup: NodeJS.Timeout | undefined;
+  #hold: NodeJS.Timeout | undefined;
   #name = PEER;
   #tracks: readonly RemoteTrack[] = [];
   #up = false;
@@ -154,11 +162,15 @@ class ManualSession implements RoomSession {
     const link = this.#open();
     this.#call(offer);
     const plan = this.#plan(MAX_STREAMS);
-    const { media } = await link.accept({ type: "offer", sdp: offer.sdp }, plan);
+    const silent = offer.sdp.replace(/^a=(?:candidate:.*|end-of-candidates)\r?\n/gm, "");
+    const { media } = await link.accept({ type: "offer", sdp: silent }, plan);
     this.#agreed(link, media);
     const { sdp } = await link.localReady(GATHER_MS);
     const form = target.form ?? offer.form;
-    const to = parseSdp(offer.sdp)?.transport.ufrag;
+    const { ufrag: to, candidates = [] } = parseSdp(offer.sdp)?.transport ?? {};
+    this.#hold = setTimeout(() => {
+      for (const candidate of candidates) link.addCandidate({ candidate });
+    }, timing.holdMs);
     const answer = { type: "answer" as const, sdp, name: wish.name, ...(to === undefined ? {} : { to }) };
     courier.give(writeBlob(answer, form), "our answer: give it to the side that made the offer");
     this.#expect(timing.carryMs);
@@ -280,6 +292,7 @@ class ManualSession implements RoomSession {
 
   #drop(): void {
     clearTimeout(this.#setup);
+    clearTimeout(this.#hold);
     const link = this.#link;
     this.#link = undefined;
     link?.close();
