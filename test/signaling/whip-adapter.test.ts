@@ -26,14 +26,16 @@ describe.concurrent("publishing to a WHIP endpoint", () => {
     const { server, bot, net, join } = await serve(cleanups);
     await join({ token: TOKEN });
     await until("media", () => server.frames.length > 10);
-    expect(server.requests.map((r) => r.method)).toEqual(["OPTIONS", "POST"]);
+    await until("candidates", () => server.of("PATCH").length > 0);
+    expect(server.requests.map((r) => r.method)).toEqual(["OPTIONS", "POST", "PATCH"]);
     const [post] = server.of("POST");
     expect(post?.headers).toMatchObject({
       "content-type": "application/sdp",
       authorization: `Bearer ${TOKEN}`,
     });
-    expect(post?.body).toContain("a=candidate:");
-    expect(post?.body).toContain("a=end-of-candidates");
+    // A server that knew where we are would be there before its answer is.
+    expect(post?.body).not.toContain("a=candidate:");
+    expect(server.of("PATCH")[0]?.body).toMatch(/a=candidate:[\s\S]*a=end-of-candidates/);
     expect(post?.body.match(/^a=sendonly\r$/gm)).toHaveLength(2);
     expect(new Set(post?.body.match(/^a=msid:\S+/gm)).size).toBe(1);
     expect(bot.events).toMatchObject([
@@ -305,7 +307,8 @@ describe.concurrent("a session that breaks", () => {
     await until("up again", () => bot.count("link", "up") === 2);
     const frames = server.frames.length;
     await until("media again", () => server.frames.length > frames);
-    expect(server.requests.map((r) => r.method)).toEqual(["OPTIONS", "POST", "DELETE", "POST"]);
+    const methods = server.requests.map((r) => r.method).filter((m) => m !== "PATCH");
+    expect(methods).toEqual(["OPTIONS", "POST", "DELETE", "POST"]);
     expect(bot.events.find((e) => e.t === "link" && e.op === "down")).toMatchObject({
       detail: `${server.host} is gone`,
     });
@@ -351,7 +354,8 @@ describe.concurrent("a session that breaks", () => {
     await join();
     await until("the end", () => bot.ended);
     expect(bot.ended).toMatchObject({ reason: "error", error: { code: "ice-failed", exitCode: 4 } });
-    expect(server.of("POST")).toHaveLength(3);
+    // What did not come up may have been for want of candidates in the offer.
+    expect(server.of("POST").map((r) => r.body.includes("a=candidate:"))).toEqual([false, true, false]);
     await until("the last good-bye", () => server.of("DELETE").length === 3);
   });
 });

@@ -29,7 +29,7 @@ const GIVE_UP_MS = 300_000;
 const MAX_POSTPONED_MS = 60_000;
 /** Of leaving, altogether. */
 const LEAVE_MS = 2000;
-/** Candidates found in this time go into the offer; a STUN server that does not answer would hold it for 23 s. */
+/** Candidates found in this time go into a description; a STUN server that does not answer would hold it for 23 s. */
 export const GATHER_MS = 2000;
 
 /** How calls keep time; tests have less of it. */
@@ -46,12 +46,24 @@ export const usualTiming: CallTiming = { setupMs: SETUP_MS, backoffMs: 500, back
 export interface Attempt {
   readonly plan: LinkPlan;
   readonly signal: AbortSignal;
+  /** The one before did not come up. */
+  readonly again: boolean;
   /** A new connection; one opened before is closed. */
   open(): Link;
   /** What the server made for us: it is given back when this fails, and in the end. */
   hold(resource: HttpResource): void;
   /** Throws a RoomtapError `signal-closed` when joining was given up. */
   mustGoOn(): void;
+}
+
+/**
+ * Our offer for dialects that take candidates later. It has none: a server that knew them would be there with its checks
+ * before our agent has taken the answer in, and an agent that is connected in the middle of that refuses the
+ * certificate. RFC 9725 section 4.3 allows it; a server that cannot do without gets them in the next attempt.
+ */
+export async function offerOf(link: Link, { plan, again }: Attempt): Promise<string> {
+  const { sdp } = await link.offer(plan);
+  return again ? (await link.localReady(GATHER_MS)).sdp : sdp;
 }
 
 /** How a dialect makes a connection. Resolves with what was agreed on the link that it opened last. */
@@ -184,6 +196,7 @@ export class CallSession implements RoomSession {
     return {
       plan: this.#plan,
       signal: this.#stop.signal,
+      again: this.#neverUp % 2 === 1,
       open: () => {
         this.#link?.close();
         this.#link = host.link({ peerId: SERVER, iceServers: endpoint.iceServers });

@@ -1,6 +1,6 @@
 import type { Link } from "../../core/room.ts";
 import type { HttpResource } from "./endpoint.ts";
-import { candidatesOf, trickleFragment } from "./fragment.ts";
+import { candidatesOf, isComplete, trickleFragment } from "./fragment.ts";
 
 /** Candidates found within this time go in one request. */
 const GROUP_MS = 100;
@@ -26,7 +26,7 @@ export function trickle(o: {
       const fragment = trickleFragment(sdp, told);
       if (fragment === undefined) return;
       for (const line of candidatesOf(sdp)) told.add(line);
-      wanted = await resource.trickle(fragment);
+      wanted = (await resource.trickle(fragment)) && !isComplete(sdp);
     });
     // A link that was closed has no candidates.
     queue = queue.catch(() => {

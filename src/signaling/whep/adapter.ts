@@ -1,6 +1,13 @@
 import { RoomtapError } from "../../core/fault.ts";
 import type { RemoteMedia, RoomAdapter } from "../../core/room.ts";
-import { type Attempt, CallSession, type CallTiming, GATHER_MS, usualTiming } from "../http/call-session.ts";
+import {
+  type Attempt,
+  CallSession,
+  type CallTiming,
+  GATHER_MS,
+  offerOf,
+  usualTiming,
+} from "../http/call-session.ts";
 import { HttpEndpoint, type Posted } from "../http/endpoint.ts";
 import { candidatesOf, clientOffer, isComplete, refusesAll } from "../http/fragment.ts";
 import { isDescription, SDP_TYPE } from "../http/replies.ts";
@@ -34,8 +41,7 @@ export function whepAdapter(
 
 async function receiveFrom(endpoint: HttpEndpoint, a: Attempt): Promise<readonly RemoteMedia[]> {
   const link = a.open();
-  await link.offer(a.plan);
-  const { sdp } = await link.localReady(GATHER_MS);
+  const sdp = await offerOf(link, a);
   a.mustGoOn();
   const body = clientOffer(sdp);
   const posted = await endpoint.post({ type: SDP_TYPE, body }, [200, 201, 406], a.signal);

@@ -1,6 +1,6 @@
 import { RoomtapError } from "../../core/fault.ts";
 import type { RoomAdapter } from "../../core/room.ts";
-import { CallSession, type CallTiming, type Dial, GATHER_MS, usualTiming } from "../http/call-session.ts";
+import { CallSession, type CallTiming, type Dial, offerOf, usualTiming } from "../http/call-session.ts";
 import { HttpEndpoint } from "../http/endpoint.ts";
 import { candidatesOf, clientOffer, isComplete, refusesAll } from "../http/fragment.ts";
 import { isDescription, SDP_TYPE } from "../http/replies.ts";
@@ -34,11 +34,11 @@ export function whipAdapter(
 }
 
 function publishTo(endpoint: HttpEndpoint): Dial {
-  return async ({ open, plan, hold, signal, mustGoOn }) => {
-    const link = open();
-    await link.offer(plan);
-    const { sdp } = await link.localReady(GATHER_MS);
-    mustGoOn();
+  return async (attempt) => {
+    const { hold, signal } = attempt;
+    const link = attempt.open();
+    const sdp = await offerOf(link, attempt);
+    attempt.mustGoOn();
     const posted = await endpoint.post({ type: SDP_TYPE, body: clientOffer(sdp) }, [200, 201], signal);
     const { reply, url } = posted;
     if (!isDescription(reply.body, reply.header("content-type"))) throw endpoint.unreadable("SDP", url);
