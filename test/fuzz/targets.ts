@@ -2,7 +2,7 @@ import { assemblerTargets } from "./assembler.ts";
 import { matroskaTarget, rtpDumpTarget } from "./containers.ts";
 import { candidateTarget, descriptionTarget, sdpTarget } from "./descriptions.ts";
 import { flvTarget } from "./flv.ts";
-import { messageTarget } from "./messages.ts";
+import { blobTarget, galeneTarget, messageTarget } from "./messages.ts";
 import { oggTarget } from "./ogg.ts";
 import { rtcpTarget, rtpTarget } from "./packets.ts";
 import { parameterSetTargets, payloadTargets } from "./payloads.ts";
@@ -21,6 +21,8 @@ export const targets: readonly FuzzTarget[] = [
   candidateTarget,
   sdpTarget,
   messageTarget,
+  galeneTarget,
+  blobTarget,
   matroskaTarget,
   rtpDumpTarget,
   oggTarget,
