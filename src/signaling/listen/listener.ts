@@ -70,7 +70,8 @@ async function serve(
   handle: (request: CallerRequest) => Promise<CallerReply>,
 ): Promise<void> {
   const body = await bodyOf(request);
-  if (request.destroyed && !request.complete && body !== undefined) return;
+  // Cut off: nobody waits for an answer.
+  if (body !== undefined && !request.complete) return;
   const { method = "", url = "" } = request;
   const reply = await handle({
     method,
@@ -90,7 +91,7 @@ async function serve(
   response.end(text);
 }
 
-/** The whole body; undefined: there is too much of it. What was cut off is empty. */
+/** The whole body; undefined: there is too much of it. Of a request that was cut off it is empty. */
 function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
