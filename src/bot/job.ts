@@ -54,6 +54,8 @@ export type PublishJob = RoomCall & {
   readonly job: "publish";
   /** Prepared Matroska file with the encoded media. */
   readonly mediaFile: string;
+  /** The same in smaller, for simulcast: prepared files, the smallest first. */
+  readonly layerFiles?: readonly string[];
   readonly video: "vp8" | "h264" | "none";
   readonly audio: "opus" | "none";
   readonly durationMs?: number;

@@ -1,6 +1,6 @@
 import { type ExitCodeValue, errorExit, RoomtapError } from "../core/fault.ts";
 import { locateFfmpeg } from "../ffmpeg/locate.ts";
-import { prepareMedia } from "../sources/prepare.ts";
+import { prepareLayers, prepareMedia } from "../sources/prepare.ts";
 import type { NoticeMessage, StatusMessage } from "./job.ts";
 import { checkRoom, type RoomOptions, roomCall } from "./join.ts";
 import { supervise } from "./supervisor.ts";
@@ -11,6 +11,8 @@ export type PublishOptions = RoomOptions & {
   readonly media?: string;
   readonly video?: "vp8" | "h264" | "none";
   readonly audio?: "opus" | "none";
+  /** Send the video in three sizes, where the other side takes them: 1/4, 1/2 and all of width and height. */
+  readonly simulcast?: boolean;
   readonly durationMs?: number;
   /** File that gets one line per video frame really sent. */
   readonly sentLog?: string;
@@ -36,7 +38,12 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
       hint: "leave out --video none or --audio none",
     });
   }
-  const mediaFile = await prepareMedia({
+  if (o.simulcast && video === "none") {
+    throw new RoomtapError("usage", "there is no video to be sent in several sizes", {
+      hint: "leave out --simulcast, or --video none",
+    });
+  }
+  const preparation = {
     media: o.media ?? "test",
     video,
     audio,
@@ -44,13 +51,16 @@ export async function publish(o: PublishOptions): Promise<ExitCodeValue> {
     onProgress: o.onPrepare ?? (() => undefined),
     ...(o.durationMs === undefined ? {} : { durationMs: o.durationMs }),
     ...(o.stop ? { signal: o.stop } : {}),
-  });
+  };
+  const layerFiles = o.simulcast ? await prepareLayers(preparation) : [];
+  const mediaFile = layerFiles.pop() ?? (await prepareMedia(preparation));
   const startedAt = Date.now();
   const child = supervise({
     job: (attempt) => ({
       job: "publish",
       ...roomCall(o, "Roomtap publisher"),
       mediaFile,
+      ...(layerFiles.length > 0 ? { layerFiles } : {}),
       video,
       audio,
       ...(o.durationMs === undefined

@@ -58,6 +58,8 @@ export class SendSession {
   readonly wallOffsetMs = Date.now() - monotonicNow();
   #host: PeerHost | undefined;
   #failure: RoomtapError | undefined;
+  /** Layers of the video that anybody needs. */
+  #wanted: readonly string[] | "all" = "all";
   #joined = false;
   #finishing = false;
 
@@ -138,15 +140,19 @@ export class SendSession {
       random: Math.random,
       cname: this.#cname,
       maxBitrate: 0,
-      sender: (peerId, media, start) =>
-        this.#o.content.sender(peerId, {
-          audio: outgoing(media, "audio"),
+      sender: (peerId, media, start) => {
+        const [audio] = outgoing(media, "audio");
+        const sender = this.#o.content.sender(peerId, {
+          audio,
           video: outgoing(media, "video"),
           cname: this.#cname,
           start,
           wallOffsetMs: this.wallOffsetMs,
           random: Math.random,
-        }),
+        });
+        this.#activate(sender);
+        return sender;
+      },
       onFrame: () => undefined,
       log: (level, text) => {
         if (level !== "debug") this.#notice(level, text);
@@ -172,13 +178,26 @@ export class SendSession {
   #onEvent(e: RoomEvent): void {
     if (e.t === "peer" && e.op === "join") this.#peers.set(e.peer.id, e.peer);
     else if (e.t === "peer") this.#peers.delete(e.peer.id);
-    else if (e.t === "signalling" && e.op === "lost")
+    else if (e.t === "wanted" && e.trackId === "video") {
+      this.#wanted = e.layers;
+      for (const { sender } of this.#host?.statistics(monotonicNow()) ?? [])
+        if (sender) this.#activate(sender);
+    } else if (e.t === "signalling" && e.op === "lost")
       this.#notice("warn", `signalling lost: ${e.detail ?? ""}`);
     else if (e.t === "link" && e.op === "up") this.#sendStatus();
     else if (e.t === "link") this.#onDown(e.peerId, e.detail ?? "lost");
     else if (e.t === "ended" && e.reason !== "left" && e.reason !== "room-closed") {
       this.#failure ??=
         e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
+    }
+  }
+
+  /** Sends the layers that are needed, and no others (dynacast). */
+  #activate(sender: MediaSender): void {
+    const video = sender.stats().tracks.filter((t) => t.kind === "video");
+    for (const [i, { rid }] of video.entries()) {
+      const one = rid === undefined && this.#wanted.length > 0;
+      sender.setActive(i, this.#wanted === "all" || one || this.#wanted.includes(rid ?? ""));
     }
   }
 
@@ -257,22 +276,24 @@ export class SendSession {
   }
 }
 
-function outgoing(
-  media: readonly NegotiatedMedia[],
-  kind: "audio" | "video",
-): OutgoingTrackOptions | undefined {
+/** What is sent of a kind, as agreed: one stream, or simulcast layers, the smallest first. */
+function outgoing(media: readonly NegotiatedMedia[], kind: "audio" | "video"): OutgoingTrackOptions[] {
   const m = media.find((x) => x.kind === kind && x.send);
   const send = m?.send;
   const codec =
     send && codecByName(kind === "audio" ? "opus" : send.payload.codec === "h264" ? "h264" : "vp8");
-  if (!m || !send || !codec) return undefined;
-  return {
+  if (!m || !send || !codec) return [];
+  const common = {
     codec,
-    ssrc: send.ssrc,
     payloadType: send.payload.payloadType,
     fmtp: send.payload.fmtp,
     mid: m.mid,
     extensions: sendExtensionIds(m.extensions),
-    ...(send.rtx ? { rtx: send.rtx } : {}),
   };
+  return (send.layers ?? [send]).map((s) => ({
+    ...common,
+    ssrc: s.ssrc,
+    ...("rid" in s ? { rid: s.rid } : {}),
+    ...(s.rtx ? { rtx: s.rtx } : {}),
+  }));
 }

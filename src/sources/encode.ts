@@ -9,13 +9,20 @@ const GOP = 30;
 
 const encoders = { vp8: "libvpx", h264: "libx264", opus: "libopus" } as const;
 
+/** How much smaller in each direction than the full picture a simulcast layer is. */
+export type Shrink = 1 | 2 | 4;
+
+/** Bit rate of a layer, kbit/s. */
+const RATES: Readonly<Record<Shrink, number>> = { 1: 2000, 2: 600, 4: 200 };
+
 /**
  * Options for an encoder whose frames can be sent one by one: every frame is shown, in the order of decoding,
- * none is hidden, and keyframes come every second. About 2 Mbit/s at 1280x720.
+ * none is hidden, and keyframes come every second, at the same pictures whatever the size. About 2 Mbit/s at 1280x720.
  */
-export function videoEncoding(codec: PublishedVideo): string[] {
+export function videoEncoding(codec: PublishedVideo, shrink: Shrink = 1): string[] {
   const common = ["-g", `${GOP}`, "-keyint_min", `${GOP}`, "-pix_fmt", "yuv420p", "-color_range", "tv"];
-  const rate = ["-b:v", "2000k", "-maxrate", "2500k", "-bufsize", "2000k"];
+  const kbps = RATES[shrink];
+  const rate = ["-b:v", `${kbps}k`, "-maxrate", `${1.25 * kbps}k`, "-bufsize", `${kbps}k`];
   if (codec === "h264")
     return [
       ...["-c:v", encoders.h264, "-preset", "veryfast", "-profile:v", "baseline", "-level", "3.1"],

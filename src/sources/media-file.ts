@@ -8,6 +8,7 @@ import {
   OPUS_DELAY_FILTER,
   type PublishedVideo,
   requireEncoders,
+  type Shrink,
   videoEncoding,
 } from "./encode.ts";
 import { SampleStore } from "./sample-store.ts";
@@ -29,6 +30,13 @@ const PICTURE = [
   "setsar=1",
 ];
 
+/** Both sides smaller, and even. */
+function shrunk(shrink: Shrink): string[] {
+  if (shrink === 1) return [];
+  const side = (name: string) => `max(2\\,trunc(${name}/${2 * shrink})*2)`;
+  return [`scale=${side("iw")}:${side("ih")}`];
+}
+
 /**
  * A sound that starts late or has holes is filled up with silence. Without `flags=res` the resampler of a 48 kHz
  * sound joins in only at the first correction, and fills up everything before it once more.
@@ -40,6 +48,8 @@ export type MediaFileOptions = {
   readonly path: string;
   readonly video: PublishedVideo | "none";
   readonly audio: "opus" | "none";
+  /** How much smaller the picture is on both sides; default 1. */
+  readonly shrink?: Shrink;
   /** Only the first so many milliseconds; a longer version in the cache is taken all the same. */
   readonly limitMs?: number;
   readonly ffmpeg: string;
@@ -69,7 +79,17 @@ export async function preparedFile(o: MediaFileOptions): Promise<string> {
   const wanted = [o.video, o.audio].filter((c) => c !== "none");
   const version = await requireEncoders(o.ffmpeg, wanted);
   const name = (limitMs: number) =>
-    cacheName("media", [RECIPE_VERSION, version, path, info.size, info.mtimeMs, o.video, o.audio, limitMs]);
+    cacheName("media", [
+      RECIPE_VERSION,
+      version,
+      path,
+      info.size,
+      info.mtimeMs,
+      o.video,
+      o.audio,
+      limitMs,
+      ...(o.shrink === undefined || o.shrink === 1 ? [] : [o.shrink]),
+    ]);
   const whole = await findCached(o.cacheDir, name(0));
   return whole ?? (await cached(o.cacheDir, name(o.limitMs ?? 0), (draft) => encode(path, draft, o)));
 }
@@ -89,11 +109,11 @@ async function encode(path: string, draft: string, o: MediaFileOptions): Promise
       ffmpeg: o.ffmpeg,
       command: {
         inputs: [{ source: path }],
-        ...(video === "none" ? {} : { videoFilters: PICTURE }),
+        ...(video === "none" ? {} : { videoFilters: [...PICTURE, ...shrunk(o.shrink ?? 1)] }),
         ...(audio === "none" ? {} : { audioFilters: SOUND }),
         options: [
           // "V" leaves out cover pictures.
-          ...(video === "none" ? ["-vn"] : ["-map", "0:V:0?", ...videoEncoding(video)]),
+          ...(video === "none" ? ["-vn"] : ["-map", "0:V:0?", ...videoEncoding(video, o.shrink)]),
           ...(audio === "none" ? ["-an"] : ["-map", "0:a:0?", ...audioEncoding()]),
           ...(o.limitMs === undefined ? [] : ["-t", `${o.limitMs / 1000}`]),
           ...["-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "matroska"],

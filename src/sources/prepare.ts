@@ -1,4 +1,5 @@
 import { defaultCacheDir } from "./cache.ts";
+import type { Shrink } from "./encode.ts";
 import { groundTruthClip } from "./ground-truth/generate.ts";
 import type { ClipSize } from "./ground-truth/spec.ts";
 import { preparedFile } from "./media-file.ts";
@@ -13,6 +14,8 @@ export type PrepareOptions = {
   readonly durationMs?: number;
   /** Size of the ground-truth clip; default 1280x720. */
   readonly size?: ClipSize;
+  /** It is a simulcast layer: its sides are that much smaller; default 1. */
+  readonly shrink?: Shrink;
   readonly ffmpeg: string;
   /** Default: ROOMTAP_CACHE, or `roomtap` in the user's cache directory. */
   readonly cacheDir?: string;
@@ -33,6 +36,7 @@ export async function prepareMedia(o: PrepareOptions): Promise<string> {
     cacheDir: o.cacheDir ?? defaultCacheDir(),
     ...(o.onProgress ? { onProgress: o.onProgress } : {}),
     ...(o.signal ? { signal: o.signal } : {}),
+    ...(o.shrink === undefined ? {} : { shrink: o.shrink }),
   };
   if (o.media === "test") {
     const codec = o.video === "none" ? "vp8" : o.video;
@@ -45,4 +49,19 @@ export async function prepareMedia(o: PrepareOptions): Promise<string> {
     audio: o.audio,
     ...(o.durationMs === undefined ? {} : { limitMs: o.durationMs }),
   });
+}
+
+/**
+ * The same, as three layers for simulcast, the smallest first: a quarter and half of the width and height, and all. The
+ * pictures are the same ones, with keyframes at the same places. Errors: as of `prepareMedia`.
+ */
+export async function prepareLayers(o: PrepareOptions): Promise<string[]> {
+  const shrinks: readonly Shrink[] = [4, 2, 1];
+  const files: string[] = [];
+  for (const [i, shrink] of shrinks.entries()) {
+    const onProgress = (share: number) => o.onProgress?.((i + share) / shrinks.length);
+    // The sound is taken from the largest.
+    files.push(await prepareMedia({ ...o, shrink, onProgress, audio: shrink === 1 ? o.audio : "none" }));
+  }
+  return files;
 }

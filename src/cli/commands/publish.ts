@@ -11,6 +11,7 @@ type PublishFlags = RoomFlags & {
   media: string;
   video: "vp8" | "h264" | "none";
   audio: "opus" | "none";
+  simulcast?: boolean;
   duration?: number;
   sentLog?: string;
   ffmpeg?: string;
@@ -25,6 +26,7 @@ export function publishCommand(context: CommandContext): Command {
     .option("--media <file>", "`test` for the ground-truth clip, or anything ffmpeg can read", "test")
     .addOption(new Option("--video <codec>", "video codec").choices(["vp8", "h264", "none"]).default("vp8"))
     .addOption(new Option("--audio <codec>", "audio codec").choices(["opus", "none"]).default("opus"))
+    .option("--simulcast", "send the video in three sizes, for servers that pass on the one that fits")
     .option("--duration <time>", "stop after this long, like 30s", parseDuration)
     .option("--sent-log <file>", "write one JSON line per video frame really sent: loop, number, time")
     .addOption(new Option("--ffmpeg <path>", "ffmpeg to use").env("FFMPEG_PATH"))
@@ -39,6 +41,7 @@ ${roomHelp}
 Examples:
   roomtap publish ws://127.0.0.1:8080/standup
   roomtap publish ws://127.0.0.1:8080/standup --media talk.mp4 --video h264 --name "Talk"
+  roomtap publish janus+ws://127.0.0.1:8188/1234 --simulcast
   roomtap publish ws://127.0.0.1:8080/standup --duration 30s --sent-log sent.jsonl`,
     )
     .action(async (room: string, flags: PublishFlags) => {
@@ -69,6 +72,7 @@ Examples:
             event({ t: "notice", level, text });
             out.line(`${level === "info" ? "" : `${level}: `}${text}`);
           },
+          ...(flags.simulcast === undefined ? {} : { simulcast: flags.simulcast }),
           ...(flags.duration === undefined ? {} : { durationMs: flags.duration }),
           ...(flags.sentLog === undefined ? {} : { sentLog: flags.sentLog }),
           ...(flags.ffmpeg === undefined ? {} : { ffmpeg: flags.ffmpeg }),

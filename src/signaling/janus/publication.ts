@@ -36,7 +36,9 @@ export class Publication {
   /** Offers. Rejects with a RoomtapError when the room takes nothing of it. */
   async start(): Promise<void> {
     const { client, handle, wish, shown, host } = this.#o;
-    const plan = { send: wish.publish, receive: { audio: 0, video: 0 }, data: false };
+    // Janus takes the first layer of an offer for the best.
+    const send = wish.publish.map((t) => (t.layers ? { ...t, layers: [...t.layers].reverse() } : t));
+    const plan = { send, receive: { audio: 0, video: 0 }, data: false };
     const offer = await this.#link.offer(plan);
     const kinds = new Set(wish.publish.map((t) => t.kind));
     const codecOf = (kind: "audio" | "video") => wish.publish.find((t) => t.kind === kind)?.codec;

@@ -6,6 +6,7 @@ import {
   OPUS_DELAY_FILTER,
   type PublishedVideo,
   requireEncoders,
+  type Shrink,
   videoEncoding,
 } from "../encode.ts";
 import { TestCard } from "./card.ts";
@@ -33,6 +34,8 @@ export type GroundTruthOptions = {
   readonly codec: PublishedVideo;
   /** Default: 1280x720. */
   readonly size?: ClipSize;
+  /** It is a layer of this clip in simulcast: both sides are that much smaller, and so is the rate; default 1. */
+  readonly shrink?: Shrink;
   readonly ffmpeg: string;
   readonly cacheDir: string;
   /** Share of the work done, 0..1. Not called when the clip is in the cache. */
@@ -45,10 +48,16 @@ export type GroundTruthOptions = {
  * size that cannot be drawn, ffmpeg-failed, output-unwritable.
  */
 export async function groundTruthClip(o: GroundTruthOptions): Promise<string> {
-  const size = o.size ?? DESIGN;
+  const { width, height } = o.size ?? DESIGN;
+  const shrink = o.shrink ?? 1;
+  const size = { width: width / shrink, height: height / shrink };
   checkSize(size);
   const version = await requireEncoders(o.ffmpeg, [o.codec, "opus"]);
-  const name = cacheName(`ground-truth-${o.codec}-${size.width}x${size.height}`, [SPEC_VERSION, version]);
+  const name = cacheName(`ground-truth-${o.codec}-${size.width}x${size.height}`, [
+    SPEC_VERSION,
+    version,
+    ...(shrink === 1 ? [] : [shrink]),
+  ]);
   return await cached(o.cacheDir, name, (path) => encode(path, size, o));
 }
 
@@ -69,7 +78,7 @@ async function encode(path: string, size: ClipSize, o: GroundTruthOptions): Prom
         ],
         audioFilters: [OPUS_DELAY_FILTER],
         options: [
-          ...["-map", "0:v:0", "-map", "1:a:0", ...videoEncoding(o.codec), ...audioEncoding()],
+          ...["-map", "0:v:0", "-map", "1:a:0", ...videoEncoding(o.codec, o.shrink), ...audioEncoding()],
           ...["-map_metadata", "-1", "-f", "matroska"],
         ],
         output: path,
