@@ -1,15 +1,22 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RecordResult } from "../../src/bot/record.ts";
+import { decodeCheck } from "../../src/ffmpeg/decode-check.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { type CliRun, runCli, startCli } from "../support/cli.ts";
+import { keyframeHeights } from "../support/keyframe-heights.ts";
 import { namespacesUnavailable } from "../support/netns.ts";
 import { Recording } from "../support/recording.ts";
 import { describeWith } from "../support/requires.ts";
 import { type JanusServer, janusProgram, startJanus } from "../support/servers/janus.ts";
 
+const switchLayers = fileURLToPath(new URL("../support/children/switch-layers.mjs", import.meta.url));
 const unavailable = await namespacesUnavailable();
 const namespaces = {
   name: "network namespaces",
@@ -94,6 +101,30 @@ describeWith("a Janus server", [janusProgram, namespaces], () => {
     const r = await runCli([...args(), ...(args()[0] === "record" ? ["--out", directory] : [])], inside());
     expect([r.code, r.stderr]).toEqual([code, expect.stringMatching(says)]);
     expect(r.stderr).not.toContain("s3cret-no");
+  });
+
+  test("gives the layer of a simulcast publisher that is asked for, every two seconds, with every frame decodable", async () => {
+    const ann = await publish(1234, "Layers", "--simulcast");
+    try {
+      const layers = ["low", "high", "medium", "low", "medium", "high"];
+      const [ip = "", ...more] = server.prefix;
+      const args = [...more, process.execPath, switchLayers, server.room(1234), join(directory, "layers")];
+      const { stdout } = await promisify(execFile)(ip, [...args, layers.join(), "2000"]);
+      const { files } = JSON.parse(stdout) as RecordResult;
+      expect(files).toHaveLength(1);
+      const path = files[0]?.path ?? "";
+      const check = await decodeCheck(path, { ffmpeg });
+      const heights = await keyframeHeights(path);
+      console.log(
+        "janus layers",
+        JSON.stringify({ ms: files[0]?.durationMs, frames: check.tracks, heights }),
+      );
+      expect(check.errors).toBe(0);
+      expect(new Set(heights)).toEqual(new Set([720, 360, 180]));
+      expect(heights.length).toBeGreaterThanOrEqual(layers.length - 1);
+    } finally {
+      await stop(ann);
+    }
   });
 
   test("people who come after others have left are recorded on lines that were used before", async () => {

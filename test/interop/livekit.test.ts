@@ -7,12 +7,11 @@ import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RecordControl as Control, record as Record } from "../../src/bot/record.ts";
-import { vp8KeyframeSize } from "../../src/core/codecs/vp8.ts";
-import { MatroskaReader } from "../../src/core/containers/matroska/reader.ts";
 import { decodeCheck } from "../../src/ffmpeg/decode-check.ts";
 import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { runCli, startCli } from "../support/cli.ts";
+import { keyframeHeights } from "../support/keyframe-heights.ts";
 import { Recording } from "../support/recording.ts";
 import { describeWith } from "../support/requires.ts";
 import { type LiveKitServer, liveKitProgram, startLiveKit } from "../support/servers/livekit.ts";
@@ -72,18 +71,6 @@ function shareOfSent(log: string, recorded: readonly (number | undefined)[]): nu
     at = next + 1;
   }
   return start < 0 ? 0 : found / (at - start);
-}
-
-/** Heights of the pictures of a VP8 file, whenever they change. */
-async function keyframeHeights(path: string): Promise<number[]> {
-  const out: number[] = [];
-  const file = await readFile(path);
-  for (const e of new MatroskaReader().push(file)) {
-    const key = e.t === "block" && e.keyframe ? file.subarray(e.offset, e.offset + e.size) : undefined;
-    const height = key && vp8KeyframeSize(key)?.height;
-    if (height !== undefined && height !== out.at(-1)) out.push(height);
-  }
-  return out;
 }
 
 describeWith("a LiveKit server", [liveKitProgram], () => {
