@@ -34,6 +34,7 @@ Rooms:
   offer+http://... offer+https://...    a server that takes an offer as JSON, as aiortc's examples do
   whip-listen://HOST:PORT/PATH          we are the endpoint: OBS, GStreamer, browsers publish to us
   offer-listen://HOST:PORT/PATH         the same for offers as JSON; publish serves media to callers
+  janus+ws://...   janus+wss://...      a VideoRoom of a Janus server: janus+ws://HOST:8188/ROOM
   livekit+ws://... livekit+wss://...    a room of a LiveKit server: livekit+wss://HOST/ROOM
   galene+http://.. galene+https://..    a group of a Galene server: galene+https://HOST/group/NAME/`;
 
