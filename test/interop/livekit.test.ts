@@ -1,10 +1,6 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RecordControl as Control, record as Record } from "../../src/bot/record.ts";
 import { decodeCheck } from "../../src/ffmpeg/decode-check.ts";
@@ -12,48 +8,17 @@ import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { runCli, startCli } from "../support/cli.ts";
 import { keyframeHeights } from "../support/keyframe-heights.ts";
+import { LiveKitOracle } from "../support/livekit-oracle.ts";
 import { Recording } from "../support/recording.ts";
 import { describeWith } from "../support/requires.ts";
 import { type LiveKitServer, liveKitProgram, startLiveKit } from "../support/servers/livekit.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { until } from "../support/until.ts";
 
-const client = fileURLToPath(new URL("../support/children/livekit-client.mjs", import.meta.url));
 /** The public API, as it is built. */
 const { record, RecordControl }: { record: typeof Record; RecordControl: typeof Control } = await import(
   new URL("../../dist/index.js", import.meta.url).href
 );
-
-/** What the official client saw. */
-type Watched = { frames: number; width: number; height: number; audioMs: number; loudest: number };
-
-/** The official client in a room. */
-class Oracle {
-  readonly lines: string[] = [];
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-
-  constructor(role: "publish" | "watch", server: LiveKitServer, room: string) {
-    const grants = { roomJoin: true, room, canPublish: role === "publish", canSubscribe: role === "watch" };
-    this.#child = spawn(process.execPath, [client, role, `ws://${server.host}`], {
-      env: { ...process.env, LIVEKIT_TOKEN: server.token("Oracle", grants) },
-      stdio: ["pipe", "pipe", "ignore"],
-    });
-    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => this.lines.push(...text.split("\n")));
-  }
-
-  get watched(): Watched | undefined {
-    const line = this.lines.findLast((l) => l.startsWith('{"t":"watch"'));
-    return line === undefined ? undefined : JSON.parse(line);
-  }
-
-  async close(): Promise<void> {
-    const over = once(this.#child, "exit");
-    this.#child.stdin.end();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
-    await over;
-    clearTimeout(timer);
-  }
-}
 
 /** Of the pictures sent from the first to the last recorded one, the share that was recorded, in order. */
 function shareOfSent(log: string, recorded: readonly (number | undefined)[]): number {
@@ -92,7 +57,7 @@ describeWith("a LiveKit server", [liveKitProgram], () => {
   });
 
   test("brings every frame to recorder and official client, also when the recorder's signalling breaks", async () => {
-    const oracle = new Oracle("watch", server, "truth");
+    const oracle = new LiveKitOracle("watch", server, "truth");
     const proxy = await TcpProxy.start(Number(server.host.split(":")[1]));
     const sentLog = join(directory, "truth.jsonl");
     const publisher = startCli(["publish", server.room("truth"), "--name", "Truth", "--sent-log", sentLog], {
@@ -254,11 +219,11 @@ describeWith("a LiveKit server", [liveKitProgram], () => {
   });
 
   test("gives other layers every two seconds, with every frame decodable", async () => {
-    const oracle = new Oracle("publish", server, "layers");
+    const oracle = new LiveKitOracle("publish", server, "layers");
     const control = new RecordControl();
     const stop = new AbortController();
     try {
-      await until("the client's video", () => oracle.lines.some((l) => l.includes("published")), 30_000);
+      await until("the client's video", () => oracle.published, 30_000);
       const wishes = ["low", "high", "medium", "low", "medium", "high"] as const;
       let started = false;
       const recording = record({

@@ -252,7 +252,8 @@ export class ConnectionReceiver {
     now: Millis,
   ): IncomingStream | undefined {
     const known = this.#streams.get(route.ssrc);
-    if (known?.accepts(payload)) return known;
+    // Packets that came before the description that names their SSRC may have been taken for another m-line's.
+    if (known?.mid === route.mid && known.accepts(payload)) return known;
     if (known) this.#retire(known, now);
     if (this.#streams.size >= MAX_STREAMS) return undefined;
     const stream = IncomingStream.create({

@@ -22,14 +22,14 @@ const keyframe = Uint8Array.of(0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0
 const delta = Uint8Array.of(0x10, 0x11, 7);
 
 /** A packet that is a frame of its own; the first of a stream is a keyframe. */
-const packet = (ssrc: number, seq: number) =>
+const packet = (ssrc: number, seq: number, key = seq === 1) =>
   buildRtp({
     ssrc,
     payloadType: ssrc,
     seq,
     timestamp: seq * 3000,
     marker: true,
-    payload: seq === 1 ? keyframe : delta,
+    payload: key ? keyframe : delta,
   });
 
 function receiver(): ConnectionReceiver {
@@ -92,4 +92,15 @@ test("frames of streams that were fed before one poll all come out", () => {
   r.flush(millis(1001));
   expect(r.deadline).toBe(0);
   expect(drain(r, 1001).frames.sort()).toEqual(["0", "0", "1", "1"]);
+});
+
+test("a stream that came before the description that names it moves to its m-line", () => {
+  const r = receiver();
+  r.configure([section("0", 96)]);
+  r.push(packet(96, 1), millis(1000));
+  r.configure([section("0", 96), { ...section("1", 96), remoteSsrcs: [{ ssrc: 96 }] }]);
+  r.push(packet(96, 2, true), millis(1010));
+  r.push(packet(96, 3), millis(1020));
+  r.flush(millis(1030));
+  expect(drain(r, 1030).frames).toEqual(["0", "1", "1"]);
 });
