@@ -7,6 +7,7 @@ import {
   parseFragment,
   refusesAll,
   trickleFragment,
+  withoutCandidates,
 } from "../../src/signaling/http/fragment.ts";
 import { parseLinks } from "../../src/signaling/http/link-header.ts";
 import {
@@ -152,6 +153,14 @@ describe("Retry-After", () => {
     [undefined, undefined],
   ])("%j is %j ms", (value, ms) => {
     expect(retryAfterMs(value, now)).toBe(ms);
+  });
+});
+
+describe("a description without candidates", () => {
+  test("is the same in everything else", () => {
+    const bare = withoutCandidates(`${sdp}a=end-of-candidates\r\n`);
+    expect(bare.split("\r\n")).toEqual(sdp.split("\r\n").filter((line) => !line.startsWith("a=candidate:")));
+    expect(withoutCandidates("v=0\na=candidate:1 x\na=mid:0")).toBe("v=0\na=mid:0");
   });
 });
 

@@ -8,6 +8,11 @@ export function candidatesOf(sdp: string): string[] {
   return linesOf(sdp).filter((line) => line.startsWith("a=candidate:"));
 }
 
+/** A description without its candidates. */
+export function withoutCandidates(sdp: string): string {
+  return sdp.replace(/^a=(?:candidate:|end-of-candidates).*(?:\r?\n|$)/gm, "");
+}
+
 /** The description has all candidates. */
 export function isComplete(sdp: string): boolean {
   return linesOf(sdp).includes("a=end-of-candidates");

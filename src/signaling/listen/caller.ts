@@ -3,6 +3,11 @@ import type { Fragment } from "../http/fragment.ts";
 
 /** A connection that is not up this long after the answer is given up. */
 const SETUP_MS = 15_000;
+/**
+ * We begin checks of ours this long after the answer. Agents of libdatachannel (OBS has one) that are connected while
+ * they take the answer in refuse our certificate; whoever has the answer checks us at once, and is found by that.
+ */
+const CHECK_AFTER_MS = 300;
 
 /** What a caller is made with. */
 export type CallerOptions = {
@@ -11,6 +16,8 @@ export type CallerOptions = {
   readonly media: readonly RemoteMedia[];
   /** ICE user name of its offer. */
   readonly ufrag: string | undefined;
+  /** Candidates of its offer, which the link does not know yet; without `a=`. */
+  readonly candidates: readonly string[];
   readonly setupMs?: number;
   readonly emit: (event: RoomEvent) => void;
   readonly onOver: () => void;
@@ -24,6 +31,7 @@ export class Caller {
   readonly #o: CallerOptions;
   readonly #tracks: readonly RemoteTrack[];
   readonly #setup: NodeJS.Timeout;
+  readonly #checks: NodeJS.Timeout;
   #over = false;
 
   constructor(o: CallerOptions) {
@@ -35,6 +43,7 @@ export class Caller {
     o.emit({ t: "peer", op: "join", peer });
     for (const track of this.#tracks) o.emit({ t: "track", op: "add", track });
     this.#setup = setTimeout(() => this.#lost("no media path"), o.setupMs ?? SETUP_MS);
+    this.#checks = setTimeout(() => this.#add(o.candidates), CHECK_AFTER_MS);
     link.onState((state) => this.#onState(state));
     this.#onState(link.state);
   }
@@ -42,7 +51,7 @@ export class Caller {
   /** Takes candidates found after its offer. False: they are not of this connection. */
   trickle({ ufrag, candidates }: Fragment): boolean {
     if (ufrag !== undefined && this.#o.ufrag !== undefined && ufrag !== this.#o.ufrag) return false;
-    for (const candidate of candidates) this.#o.link.addCandidate({ candidate });
+    this.#add(candidates);
     return true;
   }
 
@@ -51,11 +60,16 @@ export class Caller {
     if (this.#over) return;
     this.#over = true;
     clearTimeout(this.#setup);
+    clearTimeout(this.#checks);
     const { link, peer, emit, onOver } = this.#o;
     for (const track of this.#tracks) emit({ t: "track", op: "remove", track });
     emit({ t: "peer", op: "leave", peer });
     link.close();
     onOver();
+  }
+
+  #add(candidates: readonly string[]): void {
+    for (const candidate of candidates) this.#o.link.addCandidate({ candidate });
   }
 
   #onState(state: Link["state"]): void {

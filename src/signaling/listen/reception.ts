@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { RoomtapError } from "../../core/fault.ts";
 import type { JoinWish, Link, LinkPlan, Peer, RoomEvent, RtcHost } from "../../core/room.ts";
 import { tokenCheck } from "../../net/access.ts";
-import { parseFragment, ufragOf } from "../http/fragment.ts";
+import { candidatesOf, parseFragment, ufragOf, withoutCandidates } from "../http/fragment.ts";
 import { bodyType, FRAGMENT_TYPE, JSON_TYPE, SDP_TYPE } from "../http/replies.ts";
 import { parseJsonDescription } from "../offer/messages.ts";
 import { Caller } from "./caller.ts";
@@ -132,7 +132,7 @@ export class Reception {
     const link = host.link({ peerId: id, iceServers: [] });
     this.#links.set(link, peer.name);
     try {
-      const { media } = await link.accept({ type: "offer", sdp: offer }, this.#plan(peer));
+      const { media } = await link.accept({ type: "offer", sdp: withoutCandidates(offer) }, this.#plan(peer));
       if (!media.some((m) => m.sending || m.taking)) {
         link.close();
         return refusal(406, "there is no codec, or no direction, that both have");
@@ -144,8 +144,9 @@ export class Reception {
         if (this.#callers.size + this.#links.size === 0) onEmpty();
       };
       const ufrag = ufragOf(offer);
+      const candidates = candidatesOf(offer).map((line) => line.slice(2));
       const when = setupMs === undefined ? {} : { setupMs };
-      const caller = new Caller({ peer, link, media, ufrag, emit, onOver: over, ...when });
+      const caller = new Caller({ peer, link, media, ufrag, candidates, emit, onOver: over, ...when });
       this.#callers.set(id, caller);
       return this.#created(caller, sdp);
     } catch (error) {
