@@ -14,6 +14,8 @@ export type CliResult = {
 /** A running command. */
 export type CliRun = {
   readonly child: ChildProcess;
+  /** Its standard output so far. */
+  readonly stdout: string;
   /** Resolves with the first match of a pattern in stdout and stderr together. */
   seen(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray>;
   readonly done: Promise<CliResult>;
@@ -62,6 +64,9 @@ export function startCli(args: readonly string[], o: CliOptions = {}): CliRun {
   });
   return {
     child,
+    get stdout() {
+      return stdout;
+    },
     done,
     kill: (signal = "SIGINT") => void child.kill(signal),
     seen: (pattern, timeoutMs = 30_000) =>
