@@ -9,6 +9,9 @@ import { type CliRun, startCli } from "../support/cli.ts";
 import { describeWith } from "../support/requires.ts";
 import { aiortcProgram, serveAiortc, startAiortc } from "../support/servers/aiortc.ts";
 
+/** Three seconds of sound. */
+const HEARD = /heard (?:1[5-9]\d|[2-9]\d\d|\d{4}) packets/;
+
 describeWith("JSON offers, with aiortc at the other end", [aiortcProgram], () => {
   let folder: string;
   let ffmpeg: string;
@@ -60,9 +63,11 @@ describeWith("JSON offers, with aiortc at the other end", [aiortcProgram], () =>
     const written = join(folder, "answered.mkv");
     const servers = [serveAiortc({ play: clip }), serveAiortc({ record: written })];
     const [playing, recording] = await Promise.all(servers.map(async (s) => (await s.said(/http\S+/))[0]));
-    const publisher = startCli(["publish", `offer+${recording}`, "--media", clip, "--duration", "5s"]);
+    const publisher = startCli(["publish", `offer+${recording}`, "--media", clip]);
     try {
       await truthOf(startCli(["record", `offer+${playing}`, ...recordArgs("answer")]));
+      await servers[1]?.said(HEARD);
+      publisher.kill("SIGINT");
       expect((await publisher.done).code).toBe(0);
     } finally {
       publisher.kill("SIGKILL");
@@ -80,7 +85,7 @@ describeWith("JSON offers, with aiortc at the other end", [aiortcProgram], () =>
     const receiver = startAiortc("receive", await at(publisher), "--record", written);
     try {
       await truthOf(recorder);
-      await receiver.said(/connected/);
+      await receiver.said(HEARD);
     } finally {
       await Promise.all([sender.close(), receiver.close()]);
       for (const run of [recorder, publisher]) run.kill("SIGINT");

@@ -35,6 +35,14 @@ class End:
         print(self.pc.connectionState, flush=True)
         if self.pc.connectionState == "connected" and self.recorder:
             await self.recorder.start()
+            self.report = asyncio.create_task(self.tell())
+
+    async def tell(self):
+        while self.pc.connectionState == "connected":
+            for s in (await self.pc.getStats()).values():
+                if s.type == "inbound-rtp" and s.kind == "audio":
+                    print(f"heard {s.packetsReceived} packets", flush=True)
+            await asyncio.sleep(0.5)
 
     def play(self):
         for track in (self.player.audio, self.player.video) if self.player else ():
