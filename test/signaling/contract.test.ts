@@ -5,6 +5,7 @@ import { PaperHost } from "../../src/contract/paper-host.ts";
 import type { RoomAdapter, RoomEvent } from "../../src/core/room.ts";
 import { createRoomServer, type RoomServer } from "../../src/server/room-server.ts";
 import { galeneAdapter } from "../../src/signaling/galene/adapter.ts";
+import { janusAdapter } from "../../src/signaling/janus/adapter.ts";
 import { listenAdapter } from "../../src/signaling/listen/adapter.ts";
 import { liveKitAdapter } from "../../src/signaling/livekit/adapter.ts";
 import { manualAdapter } from "../../src/signaling/manual/adapter.ts";
@@ -15,6 +16,7 @@ import { whipAdapter } from "../../src/signaling/whip/adapter.ts";
 import { FakeNetwork } from "../support/fake-transport.ts";
 import { FakeGalene } from "../support/galene-server.ts";
 import { HandCourier } from "../support/hand-courier.ts";
+import { FakeJanus } from "../support/janus-server.ts";
 import { FakeLiveKit } from "../support/livekit-server.ts";
 import { WhipServer } from "../support/whip-server.ts";
 
@@ -27,6 +29,7 @@ let whep: WhipServer;
 let json: WhipServer;
 let liveKit: FakeLiveKit;
 let galene: FakeGalene;
+let janus: FakeJanus;
 let closedPort = 0;
 
 beforeAll(async () => {
@@ -35,6 +38,8 @@ beforeAll(async () => {
   whep = await new WhipServer(new FakeNetwork(), undefined, { sends: [contractTrack] }).open();
   galene = await new FakeGalene(new FakeNetwork()).open();
   galene.password = TOKEN;
+  janus = await new FakeJanus(new FakeNetwork()).open();
+  janus.come({ id: 1, display: "Ann" });
   json = await new WhipServer(new FakeNetwork(), undefined, { json: true }).open();
   liveKit = await new FakeLiveKit(new FakeNetwork()).open();
   const tracks = [{ sid: "TR_a", type: 1, source: 1, muted: true } as const];
@@ -58,6 +63,7 @@ afterAll(async () => {
     json.close(),
     liveKit.shutDown(),
     galene.close(),
+    janus.close(),
   ];
   await Promise.all(servers);
 });
@@ -103,6 +109,13 @@ const ours: Record<string, AdapterContract> = {
     target: () => `${liveKit.address}?x=${TOKEN}`,
     invalid: ["livekit+ws:", "livekit+ws://host", "livekit+wss://host/"],
     wish: () => ({ apiKey: "key", apiSecret: TOKEN }),
+    secrets: [TOKEN],
+  },
+  janus: {
+    adapter: () => janusAdapter(),
+    target: () => `${janus.address}?pin=${TOKEN}`,
+    invalid: ["janus+ws:", "janus+ws://host", "janus+wss://host/"],
+    wish: () => ({ token: TOKEN }),
     secrets: [TOKEN],
   },
   galene: {
