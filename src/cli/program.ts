@@ -78,7 +78,8 @@ Each command has its own help: roomtap record --help`,
       .helpOption("-h, --help", "show this help")
       .hook("preAction", (_, action) => {
         applyConfigFile(action);
-        forgetSecrets(action);
+        // Also those that only other commands take.
+        for (const c of commands) forgetSecrets(c);
       });
     program.addCommand(command);
   }

@@ -68,14 +68,20 @@ describeWith("a room restreamed to players in Chromium", [findChromium()], () =>
   // Players stand still when the machine does: where something else takes both cores for a second, once more.
   const title =
     "plays for a minute without standing still, two seconds behind with low latency, and five without";
-  it(title, { retry: 2 }, async () => {
+  it(title, { retry: 3, timeout: 300_000 }, async () => {
     await clockPage(browser, `${rooms.url}r/clock?name=Ann&autojoin=1`);
     stream = new Streaming(rooms.room("clock"), [
       ...["--serve", "0", "--participant", "Ann", "--size", "640x360", "--segment", "1s"],
     ]);
     await stream.until("a few segments", (s) => s.encoder.frames > 150);
-    const pages = await Promise.all([player(""), player("?latency=normal")]);
-    const [low, classic] = await Promise.all(pages.map((page) => watched(page, WATCHED_MS)));
+    // One after the other: two players leave the machine too little for the rest.
+    const play = async (query: string) => {
+      const page = await player(query);
+      const figures = await watched(page, WATCHED_MS);
+      await page.context().close();
+      return figures;
+    };
+    const [low, classic] = [await play(""), await play("?latency=normal")];
     console.log("low latency", JSON.stringify(low), "classic", JSON.stringify(classic));
     const { encoder, stage } = stream.status ?? {};
     console.log("stream", JSON.stringify({ encoder, stage }));

@@ -41,9 +41,12 @@ describeWith("a room with people who come and go, restreamed", [findChromium()],
     expect(statuses.at(-1)?.outputs).toMatchObject([{ name: "hls", state: "running", dropped: 0 }]);
   });
 
-  it("keeps sound and picture together, whether pictures are encoded or copied", async () => {
+  // The stage looks 30 times a second, somewhere between two pictures of the clip: up to 33 ms are its own.
+  it("keeps sound and picture together, whether pictures are encoded or copied", { retry: 2 }, async () => {
     const room = rooms.room("clip");
     const publisher = startCli(["publish", room, "--name", "Ann", "--video", "h264"]);
+    // Of its own: tried again, it must not find the files of before.
+    const folder = await mkdtemp(join(tmpdir(), "roomtap-lips-"));
     try {
       await publisher.seen(/publishing/, 60_000);
       const file = (name: string) => join(folder, `${name}.mp4`);
@@ -70,6 +73,7 @@ describeWith("a room with people who come and go, restreamed", [findChromium()],
     } finally {
       publisher.kill("SIGINT");
       await publisher.done;
+      await rm(folder, { recursive: true, force: true });
     }
   });
 

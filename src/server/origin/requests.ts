@@ -92,7 +92,8 @@ export class OriginRequests {
     try {
       const answer = await this.#route(req, path, AbortSignal.any([gone.signal, this.#stopped.signal]));
       this.#o.metrics.request(kind, answer.status);
-      if (!res.writable) return;
+      // Whoever waited may have gone: nothing closes that answer any more.
+      if (!res.writable || gone.signal.aborted) return;
       const headers = {
         ...securityHeaders,
         ...PLAYER_PERMISSIONS,
@@ -100,7 +101,7 @@ export class OriginRequests {
         ...answer.headers,
       };
       res.writeHead(answer.status, headers);
-      cut = setTimeout(() => socket.destroy(), MAX_ANSWER_MS);
+      cut = setTimeout(() => socket.destroy(), MAX_ANSWER_MS).unref();
       if (req.method !== "HEAD" && !(await sendBody(res, answer.body, this.#o.stalledMs))) {
         socket.destroy();
         return;
