@@ -19,7 +19,7 @@ export class LiveKitOracle {
     const grants = { roomJoin: true, room, canPublish: role === "publish", canSubscribe: role === "watch" };
     this.#child = spawn(process.execPath, [client, role, `ws://${server.host}`], {
       env: { ...process.env, LIVEKIT_TOKEN: server.token("Oracle", grants) },
-      stdio: ["pipe", "pipe", "ignore"],
+      stdio: ["pipe", "pipe", "inherit"],
     });
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => this.lines.push(...text.split("\n")));
   }
@@ -31,11 +31,14 @@ export class LiveKitOracle {
 
   /** What came until now. */
   get watched(): Watched | undefined {
+    if (this.#child.exitCode !== null)
+      throw new Error(`the official client ended with ${this.#child.exitCode}`);
     const line = this.lines.findLast((l) => l.startsWith('{"t":"watch"'));
     return line === undefined ? undefined : JSON.parse(line);
   }
 
   async close(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
     const over = once(this.#child, "exit");
     this.#child.stdin.end();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);

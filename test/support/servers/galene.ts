@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { findProgram, type Program } from "../requires.ts";
+import { answering, freePort } from "./starting.ts";
 
 const START_MS = 30_000;
 
@@ -58,7 +58,11 @@ export async function startGalene(): Promise<GaleneServer> {
     started.stderr.setEncoding("utf8").on("data", (text: string) => {
       said = (said + text).slice(-100_000);
     });
-    await answering(`http://${host}/group/talk/.status`, () => started.exitCode ?? started.signalCode);
+    await answering(
+      `http://${host}/group/talk/.status`,
+      () => started.exitCode ?? started.signalCode,
+      START_MS,
+    );
   };
   const end = async () => {
     const running = child;
@@ -80,29 +84,6 @@ export async function startGalene(): Promise<GaleneServer> {
   }
   const group = `galene+http://${host}/group/talk/`;
   return { group, password, kill: end, start, close, log: () => said };
-}
-
-async function answering(url: string, ended: () => unknown): Promise<void> {
-  const until = performance.now() + START_MS;
-  for (;;) {
-    if (ended() !== null) throw new Error("it ended");
-    try {
-      if ((await fetch(url)).ok) return;
-    } catch {
-      // Not yet.
-    }
-    if (performance.now() > until) throw new Error(`nothing answers at ${url}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address ? address.port : 0;
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Program } from "../requires.ts";
 import { findProgram } from "../requires.ts";
+import { answering, freePort } from "./starting.ts";
 
 /** The version under test; `.ci/run` installs it. */
 export const LIVEKIT_VERSION = "v1.13.5";
@@ -81,7 +81,7 @@ export async function startLiveKit(): Promise<LiveKitServer> {
         said = (said + text).slice(-200_000);
       });
     }
-    await answering(`http://${host}/`, () => started.exitCode ?? started.signalCode);
+    await answering(`http://${host}/`, () => started.exitCode ?? started.signalCode, START_MS);
   };
   const end = async (signal: NodeJS.Signals) => {
     const running = child;
@@ -130,30 +130,6 @@ export async function startLiveKit(): Promise<LiveKitServer> {
     close: () => end("SIGKILL"),
     log: () => said,
   };
-}
-
-async function answering(url: string, ended: () => unknown): Promise<void> {
-  const until = performance.now() + START_MS;
-  for (;;) {
-    if (ended() !== null) throw new Error("it ended");
-    try {
-      if ((await fetch(url)).ok) return;
-    } catch {
-      // Not yet.
-    }
-    if (performance.now() > until) throw new Error(`nothing answers at ${url}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port is free");
-  return address.port;
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
