@@ -137,6 +137,45 @@ describe.concurrent("a room of a Janus server", () => {
     ]);
   });
 
+  it("keeps the layer of a single track, whatever comes and goes", async ({ cleanups }) => {
+    const { server, bot } = await serve(cleanups);
+    server.come({ id: 1, display: "Ann" });
+    await bot.join(server.address, { ...recording, layer: "low" });
+    await until("a layer", () => server.of("configure").length > 0);
+    bot.session?.prefer?.("high", "1/1");
+    server.come({ id: 2, display: "Bob" });
+    await until("Bob", () => bot.tracks.length === 4 && server.of("configure").length > 2);
+    const both = [
+      { mid: "1", substream: 2 },
+      { mid: "3", substream: 0 },
+    ];
+    expect(server.of("configure").at(-1)?.body).toMatchObject({ streams: both });
+    const before = server.of("configure").length;
+    server.hangUp();
+    await until("a new connection", () => server.of("configure").length > before);
+    expect(server.of("configure").at(-1)?.body).toMatchObject({ streams: both });
+  });
+
+  it("that refuses what we publish once has us on one seat, never on two", async ({ cleanups }) => {
+    const { server, bot } = await serve(cleanups);
+    await bot.join(server.address, publishing);
+    await until("media", () => server.frames.length > 10);
+    server.script.publish = [{ error_code: 499, error: "not now" }];
+    server.hangUp();
+    const before = server.frames.length;
+    await until(
+      "it goes on",
+      () => server.script.publish?.length === 0 && server.frames.length > before + 10,
+    );
+    expect(server.seats).toBe(1);
+  });
+
+  it("takes a token and another API secret", async ({ cleanups }) => {
+    const { server, bot } = await serve(cleanups);
+    await bot.join(server.address, { ...recording, token: "t0k", apiSecret: "s3cret" });
+    expect(server.requests.every((r) => r.token === "t0k" && r.apisecret === "s3cret")).toBe(true);
+  });
+
   it.for([
     [{ kicked: undefined, leaving: "ok", reason: "kicked" }, "event", "kicked"],
     [{}, "destroyed", "room-closed"],

@@ -78,6 +78,12 @@ export class FakeJanus {
     return this.requests.filter((r) => fields(r.body).request === request);
   }
 
+  /** How many seats are taken. */
+  get seats(): number {
+    const handles = [...this.#sessions.values()].flatMap((s) => [...s.handles.values()]);
+    return handles.filter((h) => h.seat !== undefined).length;
+  }
+
   /** Somebody begins to publish. */
   come(p: FakePublisher): void {
     this.publishers.push(p);

@@ -58,7 +58,9 @@ class JanusSession implements RoomSession {
   #privateId: number | undefined;
   #publication: Publication | undefined;
   #subscription: Subscription | undefined;
+  /** Which layer of all streams, and of single ones. */
   #layer: LayerWish | undefined;
+  readonly #layers = new Map<string, LayerWish>();
   #retry: NodeJS.Timeout | undefined;
   #setup: NodeJS.Timeout | undefined;
   #everUp = false;
@@ -78,6 +80,7 @@ class JanusSession implements RoomSession {
     this.#client = new JanusClient({
       ...{ url: target.url, shown: target.shown, random, backoff },
       ...(wish.token === undefined ? {} : { token: wish.token }),
+      ...(wish.apiSecret === undefined ? {} : { apiSecret: wish.apiSecret }),
       ...(wish.insecure === undefined ? {} : { insecure: wish.insecure }),
       onMessage: (m) => this.#onMessage(m),
       onMalformed: () => host.fault("signal-malformed"),
@@ -100,8 +103,11 @@ class JanusSession implements RoomSession {
   }
 
   prefer(layer: LayerWish, trackId?: string): void {
-    if (trackId === undefined) this.#layer = layer;
-    this.#subscription?.prefer(layer, trackId);
+    if (trackId === undefined) {
+      this.#layer = layer;
+      this.#layers.clear();
+    } else this.#layers.set(trackId, layer);
+    this.#subscription?.layersChanged();
   }
 
   leave(): Promise<void> {
@@ -198,11 +204,11 @@ class JanusSession implements RoomSession {
       this.#subscription = new Subscription({
         ...{ client: this.#client, host: this.#host, room: this.#room, shown: this.#target.shown },
         ...{ pin: this.#wish.pin ?? this.#target.pin, token: this.#wish.token, privateId: this.#privateId },
+        layerOf: (trackId) => this.#layers.get(trackId) ?? this.#layer,
         onTrack: (op, track) => this.events.push({ t: "track", op, track }),
         onUp: () => this.#onUp(),
         onBroken: (error) => this.#onBroken(error),
       });
-      if (this.#layer !== undefined) this.#subscription.prefer(this.#layer);
       this.#watchSetup();
     }
     this.#subscription.want(streams);
@@ -248,9 +254,18 @@ class JanusSession implements RoomSession {
       return;
     }
     // The server knows nothing of us any more, and so has nothing that we could go on with.
-    this.#dropConnections();
     this.#handle = undefined;
-    this.#sitDown()
+    this.#rejoin();
+  }
+
+  /** Everything anew, on another seat. One that we have still is given back: nobody is in a room twice. */
+  #rejoin(): void {
+    this.#dropConnections();
+    const seat = this.#handle;
+    this.#handle = undefined;
+    const free = seat === undefined ? Promise.resolve() : this.#client.detach(seat);
+    free
+      .then(() => this.#sitDown())
       .then(() => {
         this.events.push({ t: "signalling", op: "restored" });
         return this.#startSending();
@@ -271,7 +286,7 @@ class JanusSession implements RoomSession {
       return;
     }
     this.#host.log("debug", e.message);
-    this.#again(() => this.#onBack(false));
+    this.#again(() => this.#rejoin());
   }
 
   #onUp(): void {

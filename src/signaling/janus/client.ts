@@ -36,8 +36,10 @@ export type JanusClientOptions = JanusEvents & {
   readonly url: string;
   /** For people. */
   readonly shown: string;
-  /** Goes into every request as token and as API secret: a server looks at the one it knows. */
+  /** Goes into every request. */
   readonly token?: string;
+  /** The same, of servers that want one of all clients; absent: the token, as a server looks at the one it knows. */
+  readonly apiSecret?: string;
   readonly insecure?: boolean;
   readonly random: () => number;
   /** Milliseconds of the first and the longest wait before coming back. */
@@ -247,7 +249,7 @@ export class JanusClient {
   }
 
   #request(body: object, ack: boolean): Promise<JanusMessage> {
-    const { token, shown } = this.#o;
+    const { token, apiSecret = token, shown } = this.#o;
     const socket = this.#socket;
     return new Promise((resolve, reject) => {
       if (socket?.readyState !== WebSocket.OPEN) return reject(signalLost(shown));
@@ -280,7 +282,8 @@ export class JanusClient {
           ...body,
           transaction,
           ...(this.#session === undefined ? {} : { session_id: this.#session }),
-          ...(token === undefined ? {} : { token, apisecret: token }),
+          ...(token === undefined ? {} : { token }),
+          ...(apiSecret === undefined ? {} : { apisecret: apiSecret }),
         }),
       );
     });
@@ -295,7 +298,7 @@ class JanusError extends RoomtapError {
     const auth = code === UNAUTHORIZED;
     super(auth ? "auth" : "signal-refused", `${shown} refused: ${text} (${code})`, {
       hint: auth
-        ? "pass the server's API secret or token with --token"
+        ? "pass the server's token with --token, and its API secret with --api-secret"
         : "is it a Janus server with VideoRoom?",
     });
     this.janusCode = code;

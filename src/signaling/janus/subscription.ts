@@ -28,6 +28,8 @@ export type SubscriptionOptions = {
   /** Ties it to our seat in the room. */
   readonly privateId: number | undefined;
   readonly shown: string;
+  /** Which layer is wanted of a track that may have several; undefined: what the server gives. */
+  readonly layerOf: (trackId: string) => LayerWish | undefined;
   readonly onTrack: (op: "add" | "remove", track: RemoteTrack) => void;
   readonly onUp: () => void;
   /** It is of no use any more: the connection broke, or the server would not go on. */
@@ -53,7 +55,6 @@ export class Subscription {
   /** Tracks by m-line. */
   readonly #tracks = new Map<string, RemoteTrack>();
   #queue: Promise<void> = Promise.resolve();
-  #layer: LayerWish | undefined;
   #closed = false;
 
   constructor(o: SubscriptionOptions) {
@@ -72,10 +73,9 @@ export class Subscription {
     this.#serial(() => this.#reconcile());
   }
 
-  /** Which layer of streams that have several. */
-  prefer(layer: LayerWish, trackId?: string): void {
-    if (trackId === undefined) this.#layer = layer;
-    this.#serial(() => this.#configure(layer, trackId));
+  /** Other layers are wanted than before. */
+  layersChanged(): void {
+    this.#serial(() => this.#configure());
   }
 
   /** What the server says of this handle by itself. False: it is not about this one. */
@@ -170,7 +170,7 @@ export class Subscription {
       if (first) trickleOut(this.#link, client, this.#handle);
     }
     if (data.streams) this.#add(data.streams);
-    if (this.#layer !== undefined) await this.#configure(this.#layer);
+    await this.#configure();
   }
 
   #drop(streams: readonly SubscribedStream[]): void {
@@ -199,12 +199,12 @@ export class Subscription {
     }
   }
 
-  async #configure(layer: LayerWish, trackId?: string): Promise<void> {
-    const mids = [...this.#tracks].filter(
-      ([, t]) => t.kind === "video" && (trackId === undefined || t.id === trackId),
-    );
-    if (this.#handle === undefined || mids.length === 0) return;
-    const streams = mids.map(([mid]) => ({ mid, substream: SUBSTREAM[layer] }));
+  async #configure(): Promise<void> {
+    const streams = [...this.#tracks].flatMap(([mid, t]) => {
+      const layer = t.kind === "video" ? this.#o.layerOf(t.id) : undefined;
+      return layer === undefined ? [] : [{ mid, substream: SUBSTREAM[layer] }];
+    });
+    if (this.#handle === undefined || streams.length === 0) return;
     const { data } = await this.#o.client.message(this.#handle, { request: "configure", streams });
     throwRefusal(data, this.#o.shown);
   }
