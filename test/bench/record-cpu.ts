@@ -1,19 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { Command } from "./command.ts";
 import type { Figure } from "./figures.ts";
 import { childrenOf, readAllStats, readStat, TICKS_PER_SECOND } from "./process-stat.ts";
 
 const NAME = "record/720p";
 /** Encoding the test clip for the first time takes its while. */
 const PREPARE_MS = 240_000;
-const STEP_MS = 50;
 const START_MS = 30_000;
 /** Joining, compiling and the first keyframe are over. */
 const SETTLE_MS = 2000;
-const FINISH_MS = 20_000;
 /** A recording with this much in it runs. */
 const BEGUN_BYTES = 100_000;
 
@@ -25,61 +23,17 @@ type Session = {
   }[];
 };
 
-/** A `roomtap` command that runs. */
-class Command {
-  readonly child: ChildProcess;
-  stdout = "";
-  stderr = "";
-
-  constructor(program: string, args: readonly string[]) {
-    this.child = spawn(process.execPath, [program, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1" },
-    });
-    this.child.stdout?.setEncoding("utf8").on("data", (t: string) => {
-      this.stdout += t;
-    });
-    this.child.stderr?.setEncoding("utf8").on("data", (t: string) => {
-      this.stderr += t;
-    });
-  }
-
-  get ended(): boolean {
-    return this.child.exitCode !== null || this.child.signalCode !== null;
-  }
-
-  /** Waits for something; rejects when the command ends before or takes too long. */
-  async until<T>(what: string, look: () => T | undefined, timeoutMs: number): Promise<T> {
-    for (const end = Date.now() + timeoutMs; Date.now() < end && !this.ended; await wait(STEP_MS)) {
-      const found = look();
-      if (found !== undefined) return found;
-    }
-    const said = this.stderr.trim().split("\n").slice(-2).join("; ");
-    throw new Error(`${what}: ${this.ended ? "the command ended" : "not in time"}${said && ` (${said})`}`);
-  }
-
-  /** Ends it as Ctrl-C does, or by force when that takes too long. */
-  async stop(): Promise<void> {
-    if (this.ended) return;
-    const closed = new Promise((resolve) => this.child.once("close", resolve));
-    this.child.kill("SIGINT");
-    if ((await Promise.race([closed, wait(FINISH_MS, "late", { ref: false })])) === "late")
-      this.child.kill("SIGKILL");
-  }
-}
-
 /**
  * CPU time that the media process takes to record one participant of the test clip (720p VP8 and Opus) on
  * loopback, as a share of one core. Server, publisher and recorder are processes as a user starts them.
  */
 export async function recordCpu(root: string, seconds: number): Promise<Figure> {
-  const program = join(root, "bin/roomtap.js");
   if (!existsSync(join(root, "dist/cli/main.js"))) return { name: NAME, skipped: "not built: npm run build" };
   if (!existsSync("/proc/self/stat")) return { name: NAME, skipped: "needs /proc, which Linux has" };
   const folder = mkdtempSync(join(tmpdir(), "roomtap-bench-"));
   const commands: Command[] = [];
   const start = (...args: string[]) => {
-    const c = new Command(program, args);
+    const c = new Command("roomtap", args);
     commands.push(c);
     return c;
   };
