@@ -14,6 +14,7 @@ import type { DoneMessage, FromChild, RecordJob, StatusMessage } from "./job.ts"
 import { joinRoom, roomLabel } from "./join.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
 import { Recording } from "./recording.ts";
+import { roomEnd } from "./room-end.ts";
 import { everything, selects } from "./selection.ts";
 
 const STATUS_MS = 1000;
@@ -259,11 +260,11 @@ export class RecordSession {
             `connection to ${recording.peerOf(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`,
           );
         break;
-      case "ended":
-        if (e.reason !== "left" && e.reason !== "room-closed") {
-          this.#failure ??=
-            e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
-        }
+      case "ended": {
+        const end = roomEnd(e);
+        if (typeof end === "string") this.#notice("info", end);
+        else if (end) this.#failure ??= end;
+      }
     }
   }
 

@@ -9,6 +9,7 @@ import type { DoneMessage, FromChild, RelayJob, StatusMessage } from "./job.ts";
 import { joinRoom } from "./join.ts";
 import { machineNow } from "./machine-clock.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
+import { roomEnd } from "./room-end.ts";
 
 const STATUS_MS = 1000;
 /** Octets on their way to the supervisor; more, and pictures are left out until a keyframe. */
@@ -179,10 +180,11 @@ export class RelaySession {
             `connection to ${this.#peers.get(e.peerId)?.name ?? "a peer"}: ${e.detail ?? "lost"}; trying again`,
           );
         break;
-      case "ended":
-        if (e.reason !== "left" && e.reason !== "room-closed")
-          this.#failure ??=
-            e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
+      case "ended": {
+        const end = roomEnd(e);
+        if (typeof end === "string") this.#notice("info", end);
+        else if (end) this.#failure ??= end;
+      }
     }
   }
 

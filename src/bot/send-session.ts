@@ -14,6 +14,7 @@ import { nativeTransports } from "../peer/native.ts";
 import { monotonicNow, Pump } from "../peer/pump.ts";
 import type { DoneMessage, FromChild, StatusMessage, TrackStatus } from "./job.ts";
 import { joinRoom, type RoomCall } from "./join.ts";
+import { roomEnd } from "./room-end.ts";
 
 const STATUS_MS = 1000;
 const TICK_MS = 100;
@@ -186,9 +187,10 @@ export class SendSession {
       this.#notice("warn", `signalling lost: ${e.detail ?? ""}`);
     else if (e.t === "link" && e.op === "up") this.#sendStatus();
     else if (e.t === "link") this.#onDown(e.peerId, e.detail ?? "lost");
-    else if (e.t === "ended" && e.reason !== "left" && e.reason !== "room-closed") {
-      this.#failure ??=
-        e.error instanceof RoomtapError ? e.error : new RoomtapError("signal-closed", "the room ended");
+    else if (e.t === "ended") {
+      const end = roomEnd(e);
+      if (typeof end === "string") this.#notice("info", end);
+      else if (end) this.#failure ??= end;
     }
   }
 

@@ -11,19 +11,12 @@ import { locateFfmpeg } from "../../src/ffmpeg/locate.ts";
 import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { type CliRun, runCli, startCli } from "../support/cli.ts";
 import { keyframeHeights } from "../support/keyframe-heights.ts";
-import { namespacesUnavailable } from "../support/netns.ts";
+import { namespaces } from "../support/netns.ts";
 import { Recording } from "../support/recording.ts";
 import { describeWith } from "../support/requires.ts";
 import { type JanusServer, janusProgram, startJanus } from "../support/servers/janus.ts";
 
 const switchLayers = fileURLToPath(new URL("../support/children/switch-layers.mjs", import.meta.url));
-const unavailable = await namespacesUnavailable();
-const namespaces = {
-  name: "network namespaces",
-  path: unavailable === undefined ? "/" : undefined,
-  install: unavailable ?? "",
-};
-
 describeWith("a Janus server", [janusProgram, namespaces], () => {
   let server: JanusServer;
   let directory: string;

@@ -1,17 +1,12 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { namespacesUnavailable } from "../support/netns.ts";
+import { afterEach, expect, test } from "vitest";
+import { namespaces } from "../support/netns.ts";
 import { CableCall, expectOneParticipant, manifestGaps, pause } from "../support/outage.ts";
+import { describeWith } from "../support/requires.ts";
 import { until } from "../support/until.ts";
 
 /*
  * The short form of test/long/outage.test.ts.
  */
-
-const unavailable = await namespacesUnavailable();
-if (unavailable !== undefined) {
-  if (process.env.CI === "true") throw new Error(`outages cannot be tested: ${unavailable}`);
-  process.stderr.write(`skipped: outages: ${unavailable}\n`);
-}
 
 let call: CableCall | undefined;
 afterEach(async () => {
@@ -19,7 +14,7 @@ afterEach(async () => {
   call = undefined;
 });
 
-describe.skipIf(unavailable !== undefined)(`outages${unavailable ? ` [${unavailable}]` : ""}`, () => {
+describeWith("outages", [namespaces], () => {
   test("a cut of 5 s is a gap of 5 s, and a server that is killed and started again is none", async () => {
     call = await CableCall.start();
     const { recording } = call;

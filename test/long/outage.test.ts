@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { namespacesUnavailable } from "../support/netns.ts";
+import { afterEach, expect, test } from "vitest";
+import { namespaces } from "../support/netns.ts";
 import {
   CableCall,
   expectOneParticipant,
@@ -8,6 +8,7 @@ import {
   type OutageReport,
   pause,
 } from "../support/outage.ts";
+import { describeWith } from "../support/requires.ts";
 
 /** What may be missing more or less than the outage took, and after a connection had to be made anew. */
 const SAME_MS = 200;
@@ -15,19 +16,13 @@ const RECONNECT_MS = 3000;
 /** Two clients come back, and then nothing happens for longer than they would wait for each other. */
 const AFTER_RESTART_MS = 25_000;
 
-const unavailable = await namespacesUnavailable();
-if (unavailable !== undefined) {
-  if (process.env.CI === "true") throw new Error(`outages cannot be tested: ${unavailable}`);
-  process.stderr.write(`skipped: outages: ${unavailable}\n`);
-}
-
 let call: CableCall | undefined;
 afterEach(async () => {
   await call?.close();
   call = undefined;
 });
 
-describe.skipIf(unavailable !== undefined)(`an outage${unavailable ? ` [${unavailable}]` : ""}`, () => {
+describeWith("an outage", [namespaces], () => {
   test("of media for 0.3 s is repaired, or is a gap no longer than it was", async () => {
     const { r, outage } = await afterCut("media", 300);
     expectOneParticipant(r);

@@ -34,7 +34,8 @@ export async function launchChromium(
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
-      "--disable-features=WebRtcHideLocalIpsWithMdns",
+      // The second: pages of the test talk to servers of the test.
+      "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",
       ...extraArgs,
     ],
   });

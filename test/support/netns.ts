@@ -3,12 +3,12 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { findProgram } from "./requires.ts";
+import { findProgram, type Program } from "./requires.ts";
 
 const run = promisify(execFile);
 
 /** Why namespaces cannot be made here; undefined when they can. */
-export async function namespacesUnavailable(): Promise<string | undefined> {
+async function namespacesUnavailable(): Promise<string | undefined> {
   if (process.platform !== "linux") return "network namespaces need Linux";
   if (process.getuid?.() !== 0) return "network namespaces need root";
   if (findProgram("ip") === undefined || findProgram("tc") === undefined)
@@ -26,6 +26,13 @@ export async function namespacesUnavailable(): Promise<string | undefined> {
     await run("ip", ["netns", "del", name]).catch(() => undefined);
   }
 }
+
+/** Network namespaces, for `describeWith`. */
+export const namespaces: Program = await namespacesUnavailable().then((reason) => ({
+  name: "network namespaces",
+  path: reason === undefined ? "/" : undefined,
+  install: reason ?? "",
+}));
 
 /** One end of a cable: a network namespace with one interface, `eth0`. */
 export type NetworkEnd = {

@@ -72,13 +72,13 @@ async function measure(
     await wait(SETTLE_MS);
     const stop = new AbortController();
     const viewer = hls ? new HlsViewer(taker.playlist) : undefined;
-    const watching = viewer?.follow(stop.signal);
+    const watching = viewer ? [viewer.follow(stop.signal)] : [];
     const from = { cpu: usage(taker.command).cpu, at: performance.now() };
-    await Promise.race([wait(1000 * seconds), ...(watching ? [watching] : [])]);
+    await Promise.race([wait(1000 * seconds), ...watching]);
     const { cpu, memory } = usage(taker.command);
     const cpuCores = (1000 * (cpu - from.cpu)) / (performance.now() - from.at);
     stop.abort();
-    await watching;
+    await Promise.all(watching);
     const figures = { cpuCores: round(cpuCores), memoryMiB: Math.round(memory / 2 ** 20) };
     return viewer ? { ...figures, latencyMs: await latency(viewer, folder, log) } : figures;
   } finally {

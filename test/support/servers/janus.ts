@@ -22,7 +22,9 @@ export const janusProgram: Program = {
 
 /** A running Janus with rooms 1234 (open), 1235 (with a pin), 1236 (takes one publisher) and 1237 (only H.264). */
 export type JanusServer = {
-  /** A room's address, inside of the namespace. */
+  /** Its WebSocket, inside of the namespace. */
+  readonly socket: string;
+  /** A room's address there. */
   room(id: number): string;
   readonly pin: string;
   /** Runs a program where the server can be reached, when put before its command line. */
@@ -91,6 +93,7 @@ export async function startJanus(o: { readonly fullTrickle?: boolean } = {}): Pr
   }
   return {
     ...{ pin, prefix, start, close, log: () => said },
+    socket: `ws://127.0.0.1:${PORT}`,
     room: (id) => `janus+ws://127.0.0.1:${PORT}/${id}`,
     kill: () => end("SIGKILL"),
     cutSignalling: async () => {
