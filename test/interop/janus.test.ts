@@ -15,9 +15,10 @@ import { namespaces } from "../support/netns.ts";
 import { Recording } from "../support/recording.ts";
 import { describeWith } from "../support/requires.ts";
 import { type JanusServer, janusProgram, startJanus } from "../support/servers/janus.ts";
+import { janusWhepServer, startJanusWhep } from "../support/servers/janus-whep.ts";
 
 const switchLayers = fileURLToPath(new URL("../support/children/switch-layers.mjs", import.meta.url));
-describeWith("a Janus server", [janusProgram, namespaces], () => {
+describeWith("a Janus server", [janusProgram, namespaces, janusWhepServer], () => {
   let server: JanusServer;
   let directory: string;
   let ffmpeg: string;
@@ -139,6 +140,28 @@ describeWith("a Janus server", [janusProgram, namespaces], () => {
       }
     } finally {
       await stop(second);
+    }
+  });
+
+  test("a WHEP server in front of it makes the offer (406), and is recorded from", async () => {
+    const ann = await publish(1235, "Whep", "--pin", server.pin);
+    const whep = await startJanusWhep(server, 1235, server.pin);
+    try {
+      const recording = new Recording(whep.room, join(directory, "whep"), ["--duration", "6s"], {
+        ...inside(),
+        env: { ROOMTAP_TOKEN: whep.token },
+      });
+      const r = await recording.ended();
+      expect(r.code, r.stderr).toBe(0);
+      const { numbers, ...figures } = await verifyRecording(r.result.files[0]?.path ?? "", { ffmpeg });
+      console.log("janus-whep-server", JSON.stringify(figures));
+      expect(figures.decodeErrors).toBe(0);
+      expect(figures.offset.p95).toBeLessThanOrEqual(40);
+      expect(numbers.length).toBeGreaterThanOrEqual(0.99 * 6 * 30);
+      expect(isRunOf(await sent("Whep"), numbers)).toBe(true);
+    } finally {
+      await whep.close();
+      await stop(ann);
     }
   });
 
