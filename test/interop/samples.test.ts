@@ -14,11 +14,12 @@ import { verifyRecording } from "../../src/sources/ground-truth/verify.ts";
 import { type CliRun, startCli } from "../support/cli.ts";
 import { describeWith } from "../support/requires.ts";
 import { aiortcProgram } from "../support/servers/aiortc.ts";
+import { gstreamerProgram } from "../support/servers/gstreamer.ts";
 import { until } from "../support/until.ts";
 
 const LISTEN = "offer-listen://127.0.0.1:0/offer";
 
-describeWith("samples that talk to Roomtap with other stacks", [aiortcProgram], () => {
+describeWith("samples that talk to Roomtap with other stacks", [aiortcProgram, gstreamerProgram], () => {
   let folder: string;
   let ffmpeg: string;
   let clip: string;
@@ -137,5 +138,28 @@ describeWith("samples that talk to Roomtap with other stacks", [aiortcProgram], 
     console.log(JSON.stringify({ frames, unreadable, audioDurationMs }));
     expect(frames - unreadable).toBeGreaterThan(50);
     expect(audioDurationMs).toBeGreaterThan(1500);
+  });
+
+  test("GStreamer's webrtcbin sends a file and is recorded, and writes what is published", async () => {
+    const gstreamer = (...args: string[]) =>
+      start(gstreamerProgram.path ?? "", "samples/gstreamer_call.py", ...args);
+    const [recorder, publisher] = [record("gst"), startCli(["publish", LISTEN, "--media", clip])];
+    const written = join(folder, "gst.mkv");
+    try {
+      gstreamer("send", `${await address(recorder)}/Ann`, clip, "--seconds", "30");
+      const received = once(
+        gstreamer("receive", await address(publisher), written, "--seconds", "6"),
+        "exit",
+      );
+      expect(await pictures(recorder)).toBeGreaterThan(100);
+      expect((await received)[0]).toBe(0);
+    } finally {
+      publisher.kill("SIGINT");
+    }
+    expect((await publisher.done).code).toBe(0);
+    const { frames, unreadable, audioDurationMs, decodeErrors } = await verifyRecording(written, { ffmpeg });
+    console.log(JSON.stringify({ frames, unreadable, audioDurationMs, decodeErrors }));
+    expect([frames - unreadable > 100, decodeErrors]).toEqual([true, 0]);
+    expect(audioDurationMs).toBeGreaterThan(3500);
   });
 });
