@@ -1,4 +1,12 @@
-import type { Cancel, Courier, JoinWish, RoomAccess, RoomSession, RtcHost } from "../core/room.ts";
+import type {
+  Cancel,
+  Courier,
+  JoinWish,
+  NetworkWish,
+  RoomAccess,
+  RoomSession,
+  RtcHost,
+} from "../core/room.ts";
 import { adapterFor } from "./adapters.ts";
 
 /** Where a room is, who we are there, and how it lets us in. Plain data: it travels to the media process. */
@@ -8,6 +16,7 @@ export type RoomCall = {
   /** Our name in the room. */
   readonly name: string;
   readonly access: RoomAccess;
+  readonly network?: NetworkWish;
   /** Module with an adapter of somebody else's; absent: one of ours. */
   readonly plugin?: string;
 };
@@ -20,6 +29,8 @@ export type RoomOptions = RoomAccess & {
   readonly name?: string;
   /** Path of a module with an adapter of somebody else's. */
   readonly plugin?: string;
+  /** How connections are made. */
+  readonly network?: NetworkWish;
   /** Who carries descriptions to the other side of a room without a server (`manual:`). */
   readonly courier?: Courier;
 };
@@ -39,6 +50,7 @@ export function roomCall(o: RoomOptions, name: string): RoomCall {
       ...(layer === undefined ? {} : { layer }),
       ...(listen === undefined ? {} : { listen }),
     },
+    ...(o.network === undefined ? {} : { network: o.network }),
     ...(o.plugin === undefined ? {} : { plugin: o.plugin }),
   };
 }

@@ -16,6 +16,7 @@ import { ParticipantMeter } from "./participant-meter.ts";
 import { Recording } from "./recording.ts";
 import { roomEnd } from "./room-end.ts";
 import { everything, selects } from "./selection.ts";
+import { networkOf } from "./transports.ts";
 
 const STATUS_MS = 1000;
 
@@ -133,8 +134,12 @@ export class RecordSession {
       if (level === "info" || level === "warn" || level === "error") this.#notice(level, text);
     };
     this.#host = new PeerHost({
-      transports: nativeTransports((where, error) =>
-        log("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
+      ...networkOf(
+        this.#job,
+        nativeTransports((where, error) =>
+          log("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
+        ),
+        log,
       ),
       pump: new Pump(this.#now),
       random: Math.random,

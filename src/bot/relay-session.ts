@@ -10,6 +10,7 @@ import { joinRoom } from "./join.ts";
 import { machineNow } from "./machine-clock.ts";
 import { ParticipantMeter } from "./participant-meter.ts";
 import { roomEnd } from "./room-end.ts";
+import { networkOf } from "./transports.ts";
 
 const STATUS_MS = 1000;
 /** Octets on their way to the supervisor; more, and pictures are left out until a keyframe. */
@@ -104,8 +105,12 @@ export class RelaySession {
       if (level === "info" || level === "warn" || level === "error") this.#notice(level, text);
     };
     this.#host = new PeerHost({
-      transports: nativeTransports((where, error) =>
-        log("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
+      ...networkOf(
+        this.#job,
+        nativeTransports((where, error) =>
+          log("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
+        ),
+        log,
       ),
       pump: new Pump(this.#now),
       random: Math.random,

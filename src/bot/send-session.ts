@@ -15,6 +15,7 @@ import { monotonicNow, Pump } from "../peer/pump.ts";
 import type { DoneMessage, FromChild, StatusMessage, TrackStatus } from "./job.ts";
 import { joinRoom, type RoomCall } from "./join.ts";
 import { roomEnd } from "./room-end.ts";
+import { networkOf } from "./transports.ts";
 
 const STATUS_MS = 1000;
 const TICK_MS = 100;
@@ -134,8 +135,14 @@ export class SendSession {
 
   #open(): PeerHost {
     this.#host = new PeerHost({
-      transports: nativeTransports((where, error) =>
-        this.#notice("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
+      ...networkOf(
+        this.#o.call,
+        nativeTransports((where, error) =>
+          this.#notice("error", `${where}: ${error instanceof Error ? error.message : "unknown failure"}`),
+        ),
+        (level, text) => {
+          if (level !== "debug") this.#notice(level, text);
+        },
       ),
       pump: new Pump(),
       random: Math.random,

@@ -8,6 +8,7 @@ import { repairCommand } from "./commands/repair.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { restreamCommand } from "./commands/restream.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { turnCredentialsCommand } from "./commands/turn-credentials.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { applyConfigFile } from "./config.ts";
 import type { CommandContext } from "./context.ts";
@@ -63,6 +64,7 @@ Each command has its own help: roomtap record --help`,
     );
   const commands = [
     serveCommand(context),
+    turnCredentialsCommand(context),
     recordCommand(context),
     restreamCommand(context),
     replayCommand(context),

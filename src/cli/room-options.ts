@@ -3,15 +3,15 @@ import { type Command, Option } from "commander";
 import type { RoomOptions } from "../bot/join.ts";
 import { RoomtapError } from "../core/fault.ts";
 import type { LayerWish, ListenWish } from "../core/room.ts";
+import { addNetworkOptions, type NetworkFlags, networkWish } from "./network-options.ts";
 
 /** What the shared options say. */
-export type RoomFlags = {
+export type RoomFlags = NetworkFlags & {
   name: string;
   token?: string;
   pin?: string;
   apiKey?: string;
   apiSecret?: string;
-  insecure?: boolean;
   layer?: LayerWish;
   plugin?: string;
   listenToken?: string;
@@ -78,13 +78,14 @@ export function addRoomOptions(command: Command, name: string): Command {
   if (!command.options.some((o) => o.long === "--public")) {
     command.option("--public", "let anybody call from other machines, without a token");
   }
-  return command.optionsGroup("General:");
+  return addNetworkOptions(command).optionsGroup("General:");
 }
 
 /** What the flags say of a room. Throws a RoomtapError `usage` on files that cannot be read. */
 export function roomOptions(room: string, f: RoomFlags): RoomOptions {
   const { token, pin, apiKey, apiSecret, insecure, layer, plugin } = f;
   const listen = listenWish(f);
+  const network = networkWish(f);
   return {
     room,
     name: f.name,
@@ -96,6 +97,7 @@ export function roomOptions(room: string, f: RoomFlags): RoomOptions {
     ...(layer === undefined ? {} : { layer }),
     ...(plugin === undefined ? {} : { plugin }),
     ...(Object.keys(listen).length === 0 ? {} : { listen }),
+    ...(network === undefined ? {} : { network }),
   };
 }
 

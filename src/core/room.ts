@@ -12,6 +12,22 @@ export type IceServer = {
   readonly credential?: string;
 };
 
+/** How connections are made, besides what a room says. */
+export type NetworkWish = {
+  /** Used beside those that the room names. */
+  readonly iceServers?: readonly IceServer[];
+  /** Milliseconds after which a description goes out with the candidates that are there. */
+  readonly gatherMs?: number;
+  /** Local address; absent: all. */
+  readonly bindAddress?: string;
+  /** Local UDP ports, both included. */
+  readonly portRange?: { readonly begin: number; readonly end: number };
+  /** Nothing but TURN servers is talked to, and no other candidate is told or taken. */
+  readonly relayOnly?: boolean;
+  /** Accept any certificate of a TURN server. */
+  readonly insecure?: boolean;
+};
+
 /** A session description as it travels. */
 export type Description = { readonly type: "offer" | "answer"; readonly sdp: string };
 

@@ -30,6 +30,8 @@ export interface ReceivingTap {
 /** What the engine needs from the program. */
 export type PeerHostOptions = {
   readonly transports: TransportFactory;
+  /** Descriptions that are to hold candidates wait no longer than this for them, milliseconds. */
+  readonly gatherMs?: number;
   readonly pump: Pump;
   readonly random: Random;
   /** Canonical name of everything we send (RFC 3550 section 6.5.1). */
@@ -111,6 +113,7 @@ export class PeerHost implements RtcHost {
     try {
       link = new PeerLink({
         id,
+        ...(this.#o.gatherMs === undefined ? {} : { gatherMs: this.#o.gatherMs }),
         sessionId: String(1 + randomInt(this.#o.random, 2 ** 48)),
         negotiator: new Negotiator({
           random: this.#o.random,

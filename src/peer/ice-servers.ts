@@ -1,4 +1,6 @@
 import { RoomtapError } from "../core/fault.ts";
+import { parseIceUrl } from "../core/ice-url.ts";
+import type { IceServer } from "../core/room.ts";
 
 /** A server in the object form of the ICE agent; a raw user name inside a URL would silently gather nothing. */
 export type NativeIceServer = {
@@ -10,42 +12,32 @@ export type NativeIceServer = {
 };
 
 /**
- * Translates W3C ICE servers (URLs of RFC 7064 and RFC 7065). Only what the agent can use is kept: STUN, and
- * TURN over UDP. Throws a RoomtapError `usage` on a malformed URL.
+ * Translates W3C ICE servers (URLs of RFC 7064 and RFC 7065). Only what the agent can use itself is kept: STUN and TURN
+ * over UDP. Throws a RoomtapError `usage` on a malformed URL.
  */
-export function nativeIceServers(
-  servers: readonly { urls: readonly string[]; username?: string; credential?: string }[],
-): (string | NativeIceServer)[] {
+export function nativeIceServers(servers: readonly IceServer[]): (string | NativeIceServer)[] {
   const out: (string | NativeIceServer)[] = [];
-  for (const server of servers) {
-    for (const url of server.urls) {
-      const m =
-        /^(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[^:?\s[\]/@#]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/i.exec(
-          url,
-        );
-      const port = m?.[3] === undefined ? 3478 : Number(m[3]);
-      if (!m?.[2] || port < 1 || port > 65_535) {
-        throw new RoomtapError(
-          "usage",
-          `not an ICE server address: ${url.replace(/[^\x20-\x7e]/g, "?").slice(0, 80)}`,
-          {
-            hint: "write stun:host:3478 or turn:host:3478?transport=udp",
-          },
-        );
-      }
-      const scheme = m[1]?.toLowerCase();
-      const hostname = m[2].replace(/^\[|\]$/g, "");
-      if (scheme === "stun") out.push(`stun:${m[2]}:${port}`);
-      if (scheme === "turn" && m[4]?.toLowerCase() !== "tcp") {
+  for (const { urls, username, credential } of servers) {
+    for (const url of urls) {
+      const parsed = parseIceUrl(url);
+      if (!parsed) throw notAServer(url);
+      const { kind, host, port, transport } = parsed;
+      if (transport !== "udp") continue;
+      if (kind === "stun") out.push(`stun:${host.includes(":") ? `[${host}]` : host}:${port}`);
+      else
         out.push({
-          hostname,
-          port,
-          relayType: "TurnUdp",
-          ...(server.username === undefined ? {} : { username: server.username }),
-          ...(server.credential === undefined ? {} : { password: server.credential }),
+          ...{ hostname: host, port, relayType: "TurnUdp" },
+          ...(username === undefined ? {} : { username }),
+          ...(credential === undefined ? {} : { password: credential }),
         });
-      }
     }
   }
   return out;
+}
+
+function notAServer(url: string): RoomtapError {
+  const shown = url.replace(/[^\x20-\x7e]/g, "?").slice(0, 80);
+  return new RoomtapError("usage", `not an ICE server address: ${shown}`, {
+    hint: "write stun:host:3478 or turn:host:3478?transport=udp",
+  });
 }

@@ -23,6 +23,8 @@ const MAX_QUEUED_CANDIDATES = 256;
 /** What a link needs from its host. */
 export type LinkOptions = {
   readonly id: string;
+  /** See `PeerHostOptions`. */
+  readonly gatherMs?: number;
   readonly negotiator: Negotiator;
   readonly sessionId: string;
   readonly open: (handlers: TransportHandlers) => Transport;
@@ -166,7 +168,7 @@ export class PeerLink implements Link {
     this.#mustBeOpen();
     if (!this.#gathered) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, capMs);
+        const timer = setTimeout(resolve, Math.min(capMs, this.#o.gatherMs ?? capMs));
         this.#onGathered.push(() => {
           clearTimeout(timer);
           resolve();

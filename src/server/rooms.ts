@@ -72,6 +72,8 @@ type Seat = {
   expires: Millis | undefined;
   held: ServerMessage[];
   heldChars: number;
+  /** When it gets new ICE servers: those that it has go out of date. */
+  iceAt: Millis | undefined;
 };
 
 type Room = { readonly name: string; readonly seats: Map<string, Seat> };
@@ -86,6 +88,8 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
   readonly #byConnection = new Map<ConnectionId, Seat>();
   readonly #byRejoin = new Map<string, Seat>();
   readonly #away = new Set<Seat>();
+  /** Seats whose ICE servers go out of date, the first first: all have the same time. */
+  readonly #dated = new Set<Seat>();
   #out: RoomOutput[] = [];
 
   constructor(o: RoomsOptions) {
@@ -105,6 +109,7 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
   get deadline(): Millis | undefined {
     let first: Millis | undefined;
     for (const seat of this.#away) first = earliest(first, seat.expires);
+    for (const seat of this.#dated) return earliest(first, seat.iceAt);
     return first;
   }
 
@@ -120,7 +125,7 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
     } else if (seat) {
       this.#hear(seat, input.from, input.message);
     } else if (input.message.t === "join") {
-      this.#join(input.from, input.message);
+      this.#join(input.from, input.message, now);
     } else {
       this.#refuse(input.from, CloseCode.protocol, "malformed");
     }
@@ -129,6 +134,11 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
   poll(now: Millis): RoomOutput | undefined {
     for (const seat of this.#away) {
       if (seat.expires !== undefined && seat.expires <= now) this.#remove(seat, "lost");
+    }
+    for (const seat of this.#dated) {
+      if (seat.iceAt === undefined || seat.iceAt > now) break;
+      const { servers, ttl } = this.#freshIce(seat, now);
+      if (seat.connection !== undefined) this.#send(seat.connection, { t: "ice", ice: servers, ttl });
     }
     return this.#out.shift();
   }
@@ -153,14 +163,14 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
     }
   }
 
-  #join(from: ConnectionId, m: JoinMessage): void {
+  #join(from: ConnectionId, m: JoinMessage, now: Millis): void {
     if (!this.#o.admit(m.token)) {
       this.#refuse(from, CloseCode.auth, "auth");
       return;
     }
     const own = m.rejoin === undefined ? undefined : this.#byRejoin.get(m.rejoin);
     if (own?.room.name === m.room) {
-      this.#return(own, from);
+      this.#return(own, from, now);
       return;
     }
     const room: Room = this.#rooms.get(m.room) ?? { name: m.room, seats: new Map() };
@@ -183,10 +193,11 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
       expires: undefined,
       held: [],
       heldChars: 0,
+      iceAt: undefined,
     };
     room.seats.set(seat.id, seat);
     this.#byConnection.set(from, seat);
-    this.#welcome(seat, from);
+    this.#welcome(seat, from, now);
     this.#tellOthers(seat, { t: "peer-joined", peer: info(seat) });
     this.#log(seat, "joined");
   }
@@ -206,7 +217,7 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
   }
 
   /** Gives a seat back to the holder of its rejoin token; an older connection of the seat is closed. */
-  #return(seat: Seat, from: ConnectionId): void {
+  #return(seat: Seat, from: ConnectionId, now: Millis): void {
     if (seat.connection !== undefined) {
       this.#byConnection.delete(seat.connection);
       this.#refuse(seat.connection, CloseCode.replaced, "replaced");
@@ -215,20 +226,29 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
     seat.connection = from;
     seat.expires = undefined;
     this.#byConnection.set(from, seat);
-    this.#welcome(seat, from);
+    this.#welcome(seat, from, now);
     for (const message of seat.held) this.#send(from, message);
     seat.held = [];
     seat.heldChars = 0;
     this.#log(seat, "came back");
   }
 
-  #welcome(seat: Seat, to: ConnectionId): void {
+  #welcome(seat: Seat, to: ConnectionId, now: Millis): void {
     this.#byRejoin.delete(seat.rejoin);
     seat.rejoin = `${seat.key}${KEY_END}${this.#o.secret()}`;
     this.#byRejoin.set(seat.rejoin, seat);
     const peers = [...seat.room.seats.values()].filter((other) => other !== seat).map(info);
-    const { servers, ttl } = this.#o.ice(seat.id);
+    const { servers, ttl } = this.#freshIce(seat, now);
     this.#send(to, { t: "welcome", you: seat.id, peers, ice: servers, ttl, rejoin: seat.rejoin });
+  }
+
+  /** Servers with their whole time before them; new ones follow at half of it. */
+  #freshIce(seat: Seat, now: Millis): { servers: readonly IceServer[]; ttl: number } {
+    const { servers, ttl } = this.#o.ice(seat.id);
+    this.#dated.delete(seat);
+    seat.iceAt = servers.length === 0 ? undefined : millis(now + 500 * ttl);
+    if (seat.iceAt !== undefined) this.#dated.add(seat);
+    return { servers, ttl };
   }
 
   #gone(seat: Seat, onPurpose: boolean, now: Millis): void {
@@ -251,6 +271,7 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
     if (seat.connection !== undefined) this.#byConnection.delete(seat.connection);
     this.#byRejoin.delete(seat.rejoin);
     this.#away.delete(seat);
+    this.#dated.delete(seat);
     seat.room.seats.delete(seat.id);
     if (seat.room.seats.size === 0) this.#rooms.delete(seat.room.name);
     this.#tellOthers(seat, { t: "peer-left", peer: info(seat), reason });

@@ -113,6 +113,32 @@ export class NetworkCable {
     return { delayed: Number(delayed), dropped: Number(dropped) };
   }
 
+  /**
+   * Lets the near end send only what these rules take, in the words of `nft` (like `udp dport 3478`), and counts what it
+   * throws away. Replaces the rules of before.
+   */
+  async fence(...allowed: readonly string[]): Promise<void> {
+    // What comes to a port that has just been closed is answered by the kernel, not by a program.
+    const rules = [...allowed.map((rule) => `${rule} accept`), "meta l4proto icmp drop", "counter drop"];
+    const chain = `type filter hook output priority 0; oifname != eth0 accept; ${rules.join("; ")};`;
+    // Delete needs a table to be there; all at once, or it would be open in between.
+    await this.#inNear(
+      "nft",
+      `add table ip fence; delete table ip fence; add table ip fence { chain output { ${chain} }; }`,
+    );
+  }
+
+  /** Packets that the fence threw away. */
+  async fenced(): Promise<number> {
+    const text = await this.#inNear("nft", "list table ip fence");
+    return Number(/counter packets (\d+)/.exec(text)?.[1]);
+  }
+
+  async #inNear(program: string, ...args: readonly string[]): Promise<string> {
+    const [ip = "", ...rest] = [...this.near.prefix, program, ...args];
+    return (await run(ip, rest)).stdout;
+  }
+
   /** Throws away at the far end's interface what comes and goes: packets of UDP, so media, or all. Needs nftables. */
   async cut(what: "media" | "all"): Promise<void> {
     const rule = (way: string, at: string) => {

@@ -2,9 +2,13 @@ import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { Command, Option } from "commander";
 import { ExitCode, RoomtapError } from "../../core/fault.ts";
+import { parseIceUrl } from "../../core/ice-url.ts";
+import { turnCredentials } from "../../net/turn-credentials.ts";
 import { createRoomServer, type RoomServerOptions } from "../../server/room-server.ts";
 import { type CommandContext, onInterrupt } from "../context.ts";
-import { parsePort } from "../units.ts";
+import { readTurnSecret } from "../turn-secret.ts";
+import { parsePort, shown } from "../units.ts";
+import { parseTtl } from "./turn-credentials.ts";
 
 type ServeFlags = {
   port: number;
@@ -17,6 +21,10 @@ type ServeFlags = {
   allowOrigin?: string[];
   maxPeers?: number;
   maxRooms?: number;
+  stun?: string[];
+  turn?: string[];
+  turnSecretFile?: string;
+  turnTtl: number;
   json?: boolean;
 };
 
@@ -39,6 +47,10 @@ export function serveCommand(context: CommandContext): Command {
     .option("--allow-origin <origin...>", "other web origins whose pages may open rooms")
     .option("--max-peers <n>", "peers per room", positiveInteger)
     .option("--max-rooms <n>", "rooms at a time", positiveInteger)
+    .option("--stun <url...>", "STUN servers that everyone is told of")
+    .option("--turn <url...>", "TURN servers, with fresh credentials for everyone who gives the token")
+    .option("--turn-secret-file <file>", "file with the secret that these have as well")
+    .option("--turn-ttl <time>", "how long new connections may use such credentials", parseTtl, 3600)
     .option("--json", "print the addresses as JSON on stdout")
     .addHelpText(
       "after",
@@ -49,6 +61,7 @@ machines use a certificate (--cert, --key) or --self-signed.
 Examples:
   roomtap serve
   roomtap serve --host 0.0.0.0 --token "$(openssl rand -hex 8)" --self-signed
+  roomtap serve --host 0.0.0.0 --token T --self-signed --turn turns:turn.example.com --turn-secret-file secret
   roomtap serve --host 0.0.0.0 --port 443 --public --cert fullchain.pem --key privkey.pem`,
     )
     .action(async (flags: ServeFlags) => {
@@ -90,7 +103,9 @@ async function serverOptions(f: ServeFlags): Promise<RoomServerOptions> {
       hint: "keep one of them",
     });
   }
+  const ice = iceServers(f);
   return {
+    ...(ice === undefined ? {} : { ice }),
     host: f.host,
     port: f.port,
     ...(f.token === undefined ? {} : { token: f.token }),
@@ -102,6 +117,36 @@ async function serverOptions(f: ServeFlags): Promise<RoomServerOptions> {
     ...(f.cert !== undefined && f.key !== undefined
       ? { tls: { cert: await pem(f.cert, "--cert"), key: await pem(f.key, "--key") } }
       : {}),
+  };
+}
+
+/** What everybody in a room is told of; TURN costs its owner, so only those with a token get credentials. */
+function iceServers(f: ServeFlags): RoomServerOptions["ice"] {
+  for (const [urls, kind] of [
+    [f.stun, "stun"],
+    [f.turn, "turn"],
+  ] as const) {
+    for (const url of urls ?? []) {
+      if (parseIceUrl(url)?.kind !== kind)
+        throw new RoomtapError("usage", `not an address of a ${kind.toUpperCase()} server: ${shown(url)}`, {
+          hint: `write ${kind}:HOST:3478`,
+        });
+    }
+  }
+  if ((f.turn === undefined) !== (f.turnSecretFile === undefined))
+    throw new RoomtapError("usage", "--turn and --turn-secret-file belong together");
+  if (f.turn !== undefined && f.token === undefined)
+    throw new RoomtapError("usage", "a TURN server is not for a room that anybody may enter", {
+      hint: "give --token as well",
+    });
+  if (f.stun === undefined && f.turn === undefined) return undefined;
+  const stun = f.stun === undefined ? [] : [{ urls: f.stun }];
+  const { turn, turnSecretFile, turnTtl: ttl } = f;
+  if (turn === undefined || turnSecretFile === undefined) return () => ({ servers: stun, ttl });
+  const secret = readTurnSecret(turnSecretFile);
+  return (peer) => {
+    const { username, credential } = turnCredentials(secret, peer, ttl, Date.now());
+    return { servers: [...stun, { urls: turn, username, credential }], ttl };
   };
 }
 

@@ -8,7 +8,7 @@ export type TransportSnapshot = {
   readonly packetsReceived?: number | undefined;
   readonly bytesSent?: number | undefined;
   readonly bytesReceived?: number | undefined;
-  /** The candidates in use, each as `type protocol address:port`. */
+  /** The candidates in use, each as `type protocol address:port`, of ours with ` by TURN over TLS` or the like. */
   readonly pair?: { readonly local: string; readonly remote: string } | undefined;
   /** Round trip by reference times, milliseconds. */
   readonly rttMs?: number | undefined;
@@ -56,7 +56,8 @@ export function transportStats(s: StatsScope, t: TransportSnapshot): AnyRtcStats
 
 /** `host UDP 192.0.2.1:5000`, or with an IPv6 address; undefined: written otherwise. */
 function candidate(s: StatsScope, type: CandidateStats["type"], text: string): CandidateStats | undefined {
-  const [, candidateType, protocol, address, port] = /^(\S+) (\S+) (\S+):(\d{1,5})$/.exec(text) ?? [];
+  const m = /^(\S+) (\S+) (\S+):(\d{1,5})(?: by TURN over (UDP|TCP|TLS))?$/.exec(text);
+  const [, candidateType, protocol, address, port, relay] = m ?? [];
   if (candidateType === undefined || protocol === undefined || address === undefined) return undefined;
   return {
     type,
@@ -67,5 +68,6 @@ function candidate(s: StatsScope, type: CandidateStats["type"], text: string): C
     protocol: protocol.toLowerCase(),
     address,
     port: Number(port),
+    ...(relay === undefined ? {} : { relayProtocol: relay.toLowerCase() }),
   };
 }

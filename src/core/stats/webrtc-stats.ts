@@ -183,6 +183,8 @@ export type CandidateStats = RtcStats & {
   readonly protocol: string;
   readonly address: string;
   readonly port: number;
+  /** How we talk to the TURN server: `udp`, `tcp` or `tls`. */
+  readonly relayProtocol?: string;
 };
 
 /** One object of a report; `type` tells which. */

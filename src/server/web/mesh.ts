@@ -112,6 +112,9 @@ export class Mesh {
       case "signal":
         this.#peers.get(message.from)?.link.receive(message.data);
         break;
+      case "ice":
+        this.#ice = message.ice;
+        break;
       case "state":
         if (this.#peers.has(message.from)) this.#o.view.peerMuted(message.from, message.muted);
     }

@@ -37,6 +37,7 @@ export type ServerMessage =
   | { t: "peer-left"; peer: Peer; reason: string }
   | { t: "signal"; from: string; data: SignalData }
   | { t: "state"; from: string; muted: Muted }
+  | { t: "ice"; ice: RTCIceServer[] }
   | { t: "pong" }
   | { t: "error"; code: string; message: string };
 

@@ -159,6 +159,9 @@ class MeshSession implements RoomSession {
         else this.#host.fault("signal-unexpected");
         break;
       }
+      case "ice":
+        this.#ice = m.ice;
+        break;
       default:
     }
   }

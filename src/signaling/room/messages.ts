@@ -148,6 +148,8 @@ export type ServerMessage =
   | { readonly t: "peer-left"; readonly peer: PeerInfo; readonly reason: LeaveReason }
   | { readonly t: "signal"; readonly from: string; readonly data: SignalData }
   | { readonly t: "state"; readonly from: string; readonly muted: Muted }
+  /** Takes the place of the welcome's. */
+  | { readonly t: "ice"; readonly ice: readonly IceServer[]; readonly ttl: number }
   | { readonly t: "pong" }
   | { readonly t: "error"; readonly code: string; readonly message: string };
 
@@ -197,6 +199,10 @@ export function parseServerMessage(text: string): ServerMessage | undefined {
       const from = bounded(m.from, limits.id);
       const muted = readMuted(m.muted);
       return from && muted ? { t: "state", from, muted } : undefined;
+    }
+    case "ice": {
+      const ice = readList(m.ice, limits.iceServers, readIceServer);
+      return ice ? { t: "ice", ice, ttl: readTtl(m.ttl) } : undefined;
     }
     case "pong":
       return { t: "pong" };
@@ -273,8 +279,11 @@ function readWelcome(m: Fields): WelcomeMessage | undefined {
   const peers = readList(m.peers, limits.peers, readPeer);
   const ice = readList(m.ice, limits.iceServers, readIceServer);
   if (!you || !rejoin || !peers || !ice) return undefined;
-  const ttl = typeof m.ttl === "number" && m.ttl >= 0 ? m.ttl : 0;
-  return { t: "welcome", you, peers, ice, ttl, rejoin };
+  return { t: "welcome", you, peers, ice, ttl: readTtl(m.ttl), rejoin };
+}
+
+function readTtl(v: unknown): number {
+  return typeof v === "number" && v >= 0 ? v : 0;
 }
 
 function readPeer(v: unknown): PeerInfo | undefined {
