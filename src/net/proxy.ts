@@ -20,11 +20,8 @@ const MAX_ANSWER = 16 * 1024;
 export function proxyFor(host: string, env: NodeJS.ProcessEnv = process.env): HttpProxy | undefined {
   const text = env.HTTPS_PROXY || env.https_proxy;
   if (!text || excluded(host, env.NO_PROXY || env.no_proxy || "")) return undefined;
-  const url = URL.canParse(text)
-    ? new URL(text)
-    : URL.canParse(`http://${text}`)
-      ? new URL(`http://${text}`)
-      : undefined;
+  const address = text.includes("://") ? text : `http://${text}`;
+  const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url?.protocol !== "http:" || url.hostname === "")
     throw new RoomtapError("usage", "HTTPS_PROXY is not the address of an HTTP proxy", {
       hint: "write http://host:port",

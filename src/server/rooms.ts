@@ -246,7 +246,8 @@ export class Rooms implements Machine<RoomInput, RoomOutput> {
   #freshIce(seat: Seat, now: Millis): { servers: readonly IceServer[]; ttl: number } {
     const { servers, ttl } = this.#o.ice(seat.id);
     this.#dated.delete(seat);
-    seat.iceAt = servers.length === 0 ? undefined : millis(now + 500 * ttl);
+    const dated = ttl > 0 && servers.some((s) => s.credential !== undefined);
+    seat.iceAt = dated ? millis(now + 500 * ttl) : undefined;
     if (seat.iceAt !== undefined) this.#dated.add(seat);
     return { servers, ttl };
   }

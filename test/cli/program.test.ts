@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
@@ -25,8 +26,83 @@ async function run(...args: string[]) {
   return { code, stdout: out.stdout.join("\n"), stderr: out.stderr };
 }
 
-const commands = ["serve", "record", "publish", "demo", "replay", "verify", "repair", "render"];
+const commands = [
+  "turn-credentials",
+  "serve",
+  "record",
+  "publish",
+  "demo",
+  "replay",
+  "verify",
+  "repair",
+  "render",
+];
 const room = "ws://127.0.0.1:1/demo";
+
+describe("the way to a room", () => {
+  const record = (...args: string[]) => run("record", room, "--out", folder, ...args);
+
+  it.each([
+    [["--ice", "http://h"], /not an ICE server address: http:\/\/h/],
+    [["--ice", "turn:bob:s3cret@"], /not an ICE server address: turn:\.\.\.@/],
+    [["--port-range", "9-5"], /not a range of ports/],
+    [["--gather", "1h"], /not a time to gather/],
+    [["--bind", "localhost"], /not an IP address/],
+    [["--bind", "10.0.0.1", "--relay-only"], /does not go with --bind/],
+    [["--ice-file", "/nowhere.json"], /\/nowhere\.json cannot be read/],
+  ])("is refused with %j", async (args, wanted) => {
+    const { code, stderr } = await record(...args);
+    expect([code, stderr.join("\n")]).toEqual([2, expect.stringMatching(wanted)]);
+    expect(stderr.join("\n")).not.toContain("s3cret");
+  });
+
+  it.each(["{}", '[{"urls":"http://h"}]', '[{"urls":["turn:h"],"username":5}]', "[", "[{}]"])(
+    "is refused with a file of servers that holds %s",
+    async (text) => {
+      const file = join(folder, "ice.json");
+      writeFileSync(file, text);
+      const { code, stderr } = await record("--ice-file", file);
+      expect([code, stderr.join("\n")]).toEqual([2, expect.stringContaining(file)]);
+    },
+  );
+});
+
+describe("credentials for TURN", () => {
+  it("are made of a secret in a file, as text or for --ice-file", async () => {
+    const file = join(folder, "secret");
+    writeFileSync(file, "north\n");
+    const made = ["turn-credentials", "--secret-file", file, "--user", "alice", "--ttl", "1h"];
+    const { code, stdout } = await run(...made, "--url", "turns:h", "--json");
+    const { urls, username, credential, ttl, expires } = JSON.parse(stdout);
+    expect([code, urls, ttl]).toEqual([0, ["turns:h"], 3600]);
+    expect(credential).toBe(createHmac("sha1", "north").update(username).digest("base64"));
+    const [until, user] = username.split(":");
+    expect([user, new Date(1000 * Number(until)).toISOString()]).toEqual(["alice", expires]);
+    expect(Number(until) - Date.now() / 1000).toBeGreaterThan(3500);
+    expect((await run(...made)).stdout).toMatch(/^username \d+:alice\npassword \S+\nexpires {2}\S+$/);
+  });
+
+  it.each([
+    [["--user", "a:b"], /not a name for TURN/],
+    [["--ttl", "900h"], /too long|not a life/],
+    [["--url", "stun:h"], /not an address of a TURN server/],
+  ])("are refused with %j", async (args, wanted) => {
+    const file = join(folder, "secret");
+    writeFileSync(file, "north");
+    const { code, stderr } = await run("turn-credentials", "--secret-file", file, ...args);
+    expect([code, stderr.join("\n")]).toEqual([2, expect.stringMatching(wanted)]);
+  });
+
+  it("are never for a room that anybody may enter, and need a secret", async () => {
+    const file = join(folder, "secret");
+    writeFileSync(file, "\n");
+    const open = await run("serve", "--turn", "turn:h", "--turn-secret-file", file);
+    expect([open.code, open.stderr.join()]).toEqual([2, expect.stringMatching(/anybody may enter/)]);
+    const empty = await run("serve", "--token", "t", "--turn", "turn:h", "--turn-secret-file", file);
+    expect([empty.code, empty.stderr.join()]).toEqual([2, expect.stringMatching(/holds no secret/)]);
+    expect((await run("serve", "--token", "t", "--turn", "turn:h")).code).toBe(2);
+  });
+});
 
 describe("help", () => {
   it("has the version of the package", async () => {

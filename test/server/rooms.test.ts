@@ -53,6 +53,25 @@ function gone(from: ConnectionId, onPurpose: boolean): RoomOutput[] {
 
 const bye = { bye: true } as const;
 
+describe("TURN servers whose credentials expire", () => {
+  const turn = () => [{ urls: ["turn:h"], username: `at ${now}`, credential: "c" }];
+
+  it("are handed out anew at half of their time, to those who are there", () => {
+    rooms = makeRooms({ ice: () => ({ servers: turn(), ttl: 60 }) });
+    join(1);
+    join(2);
+    expect(rooms.deadline).toBe(30_000);
+    gone(2, true);
+    now = millis(29_999);
+    expect(drain()).toEqual([]);
+    now = millis(30_000);
+    expect(drain()).toEqual([{ t: "send", to: 1, message: { t: "ice", ice: turn(), ttl: 60 } }]);
+    expect(rooms.deadline).toBe(60_000);
+    gone(1, true);
+    expect(rooms.deadline).toBeUndefined();
+  });
+});
+
 describe("joining", () => {
   it("tells the newcomer who is there, and the others who came", () => {
     const a = join(1);

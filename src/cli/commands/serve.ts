@@ -50,7 +50,11 @@ export function serveCommand(context: CommandContext): Command {
     .option("--stun <url...>", "STUN servers that everyone is told of")
     .option("--turn <url...>", "TURN servers, with fresh credentials for everyone who gives the token")
     .option("--turn-secret-file <file>", "file with the secret that these have as well")
-    .option("--turn-ttl <time>", "how long new connections may use such credentials", parseTtl, 3600)
+    .addOption(
+      new Option("--turn-ttl <time>", "how long new connections may use such credentials")
+        .argParser(parseTtl)
+        .default(3600, "1h"),
+    )
     .option("--json", "print the addresses as JSON on stdout")
     .addHelpText(
       "after",

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { RoomtapError } from "../../core/fault.ts";
 import { parseIceUrl } from "../../core/ice-url.ts";
 import { turnCredentials } from "../../net/turn-credentials.ts";
@@ -14,7 +14,11 @@ export function turnCredentialsCommand(context: CommandContext): Command {
     .description("Make short-lived credentials for a TURN server (TURN REST, HMAC-SHA1).")
     .requiredOption("--secret-file <file>", "file with the secret that the server has as well")
     .option("--user <name>", "whom they are for; the server's log shows it", parseUser, "roomtap")
-    .option("--ttl <time>", "how long new connections may use them", parseTtl, 3600)
+    .addOption(
+      new Option("--ttl <time>", "how long new connections may use them")
+        .argParser(parseTtl)
+        .default(3600, "1h"),
+    )
     .option("--url <url...>", "turn: or turns: addresses, to be printed with them")
     .option("--json", "print an RTCIceServer as JSON, for --ice-file and browsers")
     .addHelpText(
@@ -27,8 +31,7 @@ coturn: use-auth-secret, static-auth-secret=SECRET, realm=example.com
 
 Examples:
   roomtap turn-credentials --secret-file /etc/turn.secret --user alice --ttl 1h
-  roomtap turn-credentials --secret-file s --url turns:turn.example.com --json > ice.json
-  roomtap record wss://meet.example.com/standup --ice-file ice.json --relay-only`,
+  roomtap turn-credentials --secret-file s --url turns:turn.example.com --json > ice.json`,
     )
     .action((flags: Flags) => {
       const made = turnCredentials(readTurnSecret(flags.secretFile), flags.user, flags.ttl, Date.now());
