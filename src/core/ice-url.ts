@@ -38,7 +38,7 @@ export function parseIceUrl(url: string): IceUrl | undefined {
  * percent-encoded where they hold `:`, `@`, `/` or `%`. Undefined: it is none.
  */
 export function parseIceServer(text: string): IceServer | undefined {
-  const m = /^(turns?):([^:@\s]*):([^@\s]*)@(\S+)$/i.exec(text);
+  const m = /^(turns?):([^:@\s]*):([^:@\s]*)@(\S+)$/i.exec(text);
   if (!m) return parseIceUrl(text) ? { urls: [text] } : undefined;
   const url = `${m[1]}:${m[4]}`;
   const [username, credential] = [decode(m[2] ?? ""), decode(m[3] ?? "")];

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { WebSocket } from "ws";
 import { type ErrorCode, RoomtapError } from "../../core/fault.ts";
 import type { Cancel, IceServer } from "../../core/room.ts";
+import { proxied } from "../../net/proxy-agent.ts";
 import type { Endpoint } from "./find-endpoint.ts";
 import {
   type ClientMessage,
@@ -61,6 +62,7 @@ export class Seat {
     const { shown } = endpoint.target;
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(endpoint.socket, {
+        ...proxied(endpoint.socket.href),
         handshakeTimeout: JOIN_MS,
         maxPayload: MAX_MESSAGE,
         rejectUnauthorized: !insecure,

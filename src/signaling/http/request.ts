@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { RoomtapError } from "../../core/fault.ts";
+import { proxied } from "../../net/proxy-agent.ts";
 
 /** One request. */
 export type HttpRequest = {
@@ -45,6 +46,7 @@ export function exchange(o: HttpRequest): Promise<HttpReply> {
         method: o.method,
         headers: { ...o.headers, ...length },
         agent: false,
+        ...proxied(o.url.href),
         ...(o.insecure === undefined ? {} : { rejectUnauthorized: !o.insecure }),
       },
       (response) => {

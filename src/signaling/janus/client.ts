@@ -2,6 +2,7 @@ import { WebSocket } from "ws";
 import { Backoff } from "../../core/backoff.ts";
 import { RoomtapError } from "../../core/fault.ts";
 import type { Cancel, Description } from "../../core/room.ts";
+import { proxied } from "../../net/proxy-agent.ts";
 import { type JanusMessage, MAX_MESSAGE, parseJanus, type RoomData } from "./messages.ts";
 
 const HANDSHAKE_MS = 10_000;
@@ -181,6 +182,7 @@ export class JanusClient {
       let failure: RoomtapError | undefined;
       let open = false;
       const socket = new WebSocket(url, "janus-protocol", {
+        ...proxied(url),
         handshakeTimeout: HANDSHAKE_MS,
         maxPayload: MAX_MESSAGE,
         followRedirects: false,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { type RawData, WebSocket } from "ws";
 import { RoomtapError } from "../../core/fault.ts";
 import type { Cancel } from "../../core/room.ts";
+import { proxied } from "../../net/proxy-agent.ts";
 import { type JoinInfo, parseServerMessage, type ServerMessage } from "./messages.ts";
 import { refusal, unreachable } from "./refusals.ts";
 import { ping, plainPing } from "./requests.ts";
@@ -58,6 +59,7 @@ export class LiveKitSocket {
     const { url, shown, token, insecure } = this.#o;
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(url, {
+        ...proxied(url.href),
         headers: { authorization: `Bearer ${token}` },
         handshakeTimeout: JOIN_MS,
         maxPayload: MAX_MESSAGE,

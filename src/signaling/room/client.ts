@@ -2,6 +2,7 @@ import { WebSocket } from "ws";
 import { Backoff } from "../../core/backoff.ts";
 import { type ErrorCode, RoomtapError } from "../../core/fault.ts";
 import type { Cancel, EndReason } from "../../core/room.ts";
+import { proxied } from "../../net/proxy-agent.ts";
 import {
   type ClientMessage,
   CloseCode,
@@ -128,6 +129,7 @@ export class RoomClient {
       let failure: RoomtapError | undefined;
       const patience = this.#you === "" ? HANDSHAKE_MS : REJOIN_MS;
       const socket = new WebSocket(target.socketUrl, {
+        ...proxied(target.socketUrl),
         handshakeTimeout: patience,
         maxPayload: limits.serverMessage,
         ...(this.#o.insecure ? { rejectUnauthorized: false } : {}),
