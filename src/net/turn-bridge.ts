@@ -5,7 +5,14 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { RoomtapError } from "../core/fault.ts";
 import { type IceUrl, iceUrlInWords } from "../core/ice-url.ts";
-import { peekStun } from "../core/stun-peek.ts";
+import {
+  readStun,
+  StunAttribute,
+  type StunMessage,
+  StunMethod,
+  type StunRefusal,
+  stunRefusal,
+} from "../core/stun.ts";
 import { frameForStream, TurnDeframer, turnKind } from "../core/turn-frames.ts";
 import { type HttpProxy, throughProxy } from "./proxy.ts";
 
@@ -14,7 +21,6 @@ const MAX_WAITING = 256 * 1024;
 /** Agents behind one bridge: every one has a connection of its own. */
 const MAX_AGENTS = 64;
 const CONNECT_MS = 10_000;
-const ALLOCATE = 0x003;
 /** Refusals that are part of the protocol, and followed by a better attempt: stale nonce. */
 const STALE_NONCE = 438;
 const UNAUTHORIZED = 401;
@@ -97,8 +103,9 @@ export class TurnBridge {
       }
       line = this.#connect(key, address, port);
     }
-    const { kind, method, transaction, hasUsername } = peekStun(datagram) ?? {};
-    if (kind === "request" && method === ALLOCATE && hasUsername && transaction) line.asked(transaction);
+    const m = readStun(datagram);
+    const allocates = m?.kind === "request" && m.method === StunMethod.allocate;
+    if (allocates && m.attributes.has(StunAttribute.username)) line.asked(nameOf(m));
     if (line.send(datagram)) this.statistics.sent += datagram.length;
     else this.statistics.dropped++;
   }
@@ -112,10 +119,10 @@ export class TurnBridge {
     const toAgent = (datagram: Uint8Array) => {
       if (this.#closed) return;
       this.statistics.received += datagram.length;
-      const peek = peekStun(datagram);
-      const refused = peek?.kind === "error" && peek.method === ALLOCATE ? peek.error : undefined;
-      if (refused && peek && refused.code !== STALE_NONCE) {
-        const ours = this.#lines.get(key)?.wasAsked(peek.transaction) === true;
+      const m = readStun(datagram);
+      const refused = m?.kind === "error" && m.method === StunMethod.allocate ? stunRefusal(m) : undefined;
+      if (m && refused && refused.code !== STALE_NONCE) {
+        const ours = this.#lines.get(key)?.wasAsked(nameOf(m)) === true;
         if (refused.code !== UNAUTHORIZED || ours) this.#problem(refusalInWords(refused));
       }
       this.#near.send(datagram, port, address);
@@ -135,7 +142,12 @@ export class TurnBridge {
   }
 }
 
-function refusalInWords({ code, reason }: { code: number; reason: string }): string {
+function nameOf(m: StunMessage): string {
+  return Buffer.from(m.transaction).toString("hex");
+}
+
+/** For people: what a TURN server's refusal means. */
+export function refusalInWords({ code, reason }: StunRefusal): string {
   const hint =
     code === UNAUTHORIZED
       ? ": wrong or expired credentials, or clocks that differ"

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/core/random.ts";
-import { peekStun } from "../../src/core/stun-peek.ts";
 import { frameForStream, TurnDeframer } from "../../src/core/turn-frames.ts";
 
 /** A STUN message of this type with so many octets of attributes. */
@@ -71,32 +70,7 @@ describe("what a TURN server gets and sends on a stream", () => {
       for (let k = 0; k < 5; k++) {
         const octets = Uint8Array.from({ length: 40 }, () => Math.floor(random() * 256));
         for (const d of deframer.push(octets)) expect(d.length).toBeLessThan(65_600);
-        peekStun(octets);
       }
     }
-  });
-});
-
-describe("a bystander of STUN", () => {
-  it("reads an error with its code and reason, and whether there was a user name", () => {
-    const reason = [...new TextEncoder().encode("Unauthorized")];
-    const error = stun(0x0113, [0, 9, 0, 4 + reason.length, 0, 0, 4, 1, ...reason]);
-    expect(peekStun(error)).toMatchObject({
-      ...{ kind: "error", method: 3, hasUsername: false, error: { code: 401, reason: "Unauthorized" } },
-    });
-    expect(peekStun(stun(0x0003, [0, 6, 0, 2, 65, 66, 0, 0]))).toMatchObject({
-      ...{ kind: "request", method: 3, hasUsername: true, transaction: "000102030405060708090a0b" },
-    });
-    expect(peekStun(stun(0x0101))?.kind).toBe("success");
-    expect(peekStun(stun(0x0011))?.kind).toBe("indication");
-  });
-
-  it("shows no control characters of a stranger's text, and stops at attributes that do not fit", () => {
-    expect(peekStun(stun(0x0113, [0, 9, 0, 6, 0, 0, 4, 3, 27, 10, 0, 0]))?.error).toEqual({
-      code: 403,
-      reason: "??",
-    });
-    expect(peekStun(stun(0x0113, [0, 9, 0, 200, 0, 0, 4, 3]))).not.toHaveProperty("error");
-    expect(peekStun(channel(30))).toBeUndefined();
   });
 });
