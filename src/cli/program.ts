@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { ExitCode, type ExitCodeValue, RoomtapError } from "../core/fault.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { recordCommand } from "./commands/record.ts";
 import { renderCommand } from "./commands/render.ts";
@@ -65,6 +66,7 @@ Each command has its own help: roomtap record --help`,
   const commands = [
     serveCommand(context),
     turnCredentialsCommand(context),
+    doctorCommand(context),
     recordCommand(context),
     restreamCommand(context),
     replayCommand(context),

@@ -27,6 +27,7 @@ async function run(...args: string[]) {
 }
 
 const commands = [
+  "doctor",
   "turn-credentials",
   "serve",
   "record",

@@ -158,6 +158,25 @@ describeWith("a recorder behind a fence", [coturnProgram, namespaces], () => {
     }
   });
 
+  test("hears from the doctor what is blocked and what works", async () => {
+    await cable.fence(SIGNALLING, "tcp dport 443");
+    const { address, prefix } = cable.near;
+    const far = cable.far.address;
+    const r = await runCli(
+      ["doctor", `ws://${far}:8080/doctor`, "--ice", `stun:${far}:3478,${ice("turns|:443")}`, "--json"],
+      { prefix, env: { ROOMTAP_TOKEN: "t0k", NODE_EXTRA_CA_CERTS: turn.certificate } },
+    );
+    const d = JSON.parse(r.stdout);
+    expect([r.code, d.works, d.udpBlocked], r.stdout).toEqual([0, true, true]);
+    expect(d.addresses).toContain(address);
+    expect(d.stun).toMatchObject([{ error: expect.stringMatching(/^no answer/) }]);
+    expect(d.turn).toMatchObject([
+      { transport: "tls", relayed: expect.stringMatching(/^10\.99\.7\.2:\d+$/) },
+    ]);
+    expect(d.call.bitrate).toBeGreaterThan(500_000);
+    expect(r.stdout + r.stderr).not.toContain(turn.secret);
+  });
+
   test("is told that its credentials are wrong, by what the TURN server answers", async () => {
     await cable.fence(SIGNALLING, "tcp dport 3478");
     const wrong = `turn:17:wrong@${cable.far.address}:3478?transport=tcp`;
