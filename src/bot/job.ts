@@ -65,6 +65,8 @@ export type PublishJob = RoomCall & {
 /** Hands over what is received in a room, frame by frame. */
 export type RelayJob = RoomCall & {
   readonly job: "relay";
+  /** Frames are counted, and not handed over. */
+  readonly measureOnly?: boolean;
   /** Ceiling for each incoming video, bit/s. */
   readonly maxBitrate: number;
 };
@@ -128,6 +130,8 @@ export type ParticipantStatus = {
   readonly connected: boolean;
   /** Round trip to where the media comes from, once measured. */
   readonly rttMs?: number;
+  /** The candidates in use, as `type protocol address:port`; ours with ` by TURN over TLS` or the like behind it. */
+  readonly path?: { readonly local: string; readonly remote: string };
   readonly tracks: readonly TrackStatus[];
   readonly bytesOnDisk: number;
 };
@@ -135,7 +139,15 @@ export type ParticipantStatus = {
 /** Child's report, about once a second; it is the heartbeat as well. */
 export type StatusMessage = {
   readonly t: "status";
-  readonly phase: "joining" | "waiting" | "recording" | "paused" | "publishing" | "streaming" | "finishing";
+  readonly phase:
+    | "joining"
+    | "waiting"
+    | "recording"
+    | "paused"
+    | "publishing"
+    | "streaming"
+    | "measuring"
+    | "finishing";
   readonly elapsedMs: number;
   /** Unix milliseconds of the session's first media, once there was some. */
   readonly zeroAt?: number;

@@ -85,10 +85,12 @@ export class ParticipantMeter {
     return peers.map((p) => {
       const own = links.filter((l) => l.peerId === p.id);
       const rttMs = own.find((l) => l.receiver.rttMs !== undefined)?.receiver.rttMs;
+      const path = own.find((l) => l.state === "connected")?.pair;
       return {
         name: p.name,
         connected: own.some((l) => l.state === "connected"),
         ...(rttMs === undefined ? {} : { rttMs }),
+        ...(path === undefined ? {} : { path }),
         tracks: byPeer.get(p.id) ?? [],
         bytesOnDisk: bytesOf(p.id),
       };

@@ -126,6 +126,7 @@ export class RelaySession {
     const track = this.#tracks.get(`${linkId}/${mid}`);
     if (!track) return;
     this.#media = true;
+    if (this.#job.measureOnly) return;
     if (this.#unsent > MAX_UNSENT || (this.#gated.has(track.id) && !f.keyframe)) {
       this.#leaveOut(track);
       return;
@@ -219,7 +220,8 @@ export class RelaySession {
   #phase(): StatusMessage["phase"] {
     if (this.#finishing) return "finishing";
     if (!this.#joined) return "joining";
-    return this.#media ? "streaming" : "waiting";
+    if (!this.#media) return "waiting";
+    return this.#job.measureOnly ? "measuring" : "streaming";
   }
 
   #notice(level: "info" | "warn" | "error", text: string): void {

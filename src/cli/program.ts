@@ -9,6 +9,7 @@ import { repairCommand } from "./commands/repair.ts";
 import { replayCommand } from "./commands/replay.ts";
 import { restreamCommand } from "./commands/restream.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { statsCommand } from "./commands/stats.ts";
 import { turnCredentialsCommand } from "./commands/turn-credentials.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { applyConfigFile } from "./config.ts";
@@ -67,6 +68,7 @@ Each command has its own help: roomtap record --help`,
     serveCommand(context),
     turnCredentialsCommand(context),
     doctorCommand(context),
+    statsCommand(context),
     recordCommand(context),
     restreamCommand(context),
     replayCommand(context),

@@ -9,6 +9,7 @@ const phases: Record<StatusMessage["phase"], string> = {
   recording: "recording",
   publishing: "publishing",
   streaming: "streaming",
+  measuring: "measuring",
   finishing: "finishing files",
 };
 
@@ -27,10 +28,26 @@ export function renderStatus(s: StatusMessage, out: Pick<Output, "color" | "inte
     lines.push(
       `  ${paint(1, shown(p.name))}${p.connected || s.phase === "finishing" ? "" : paint(33, "  connecting")}${disk}${rtt}`,
     );
+    if (p.path) lines.push(`    ${paint(2, pathInWords(p.path))}`);
     for (const t of p.tracks) lines.push(`    ${trackLine(t)}`);
   }
   return out.interactive ? lines.join("\n") : plain(s);
 }
+
+/** Which way media takes: direct, through a NAT, or by a TURN server, and to where. */
+function pathInWords({ local, remote }: { local: string; remote: string }): string {
+  const [, type = "", , by] = /^(\S+) (\S+) \S+?(?: (by TURN over \S+))?$/.exec(local) ?? [];
+  const to = / (\S+)$/.exec(remote)?.[1] ?? remote;
+  const via = by === undefined ? "" : ` ${by}`;
+  return `${PATHS[type] ?? type}${type === "relay" ? via : ""} to ${shown(to)}`;
+}
+
+const PATHS: Readonly<Record<string, string>> = {
+  host: "direct",
+  srflx: "through a NAT",
+  prflx: "through a NAT",
+  relay: "relayed",
+};
 
 function trackLine(t: TrackStatus): string {
   const size = t.width === undefined ? "" : ` ${t.width}x${t.height}`;

@@ -28,6 +28,7 @@ async function run(...args: string[]) {
 
 const commands = [
   "doctor",
+  "stats",
   "turn-credentials",
   "serve",
   "record",
