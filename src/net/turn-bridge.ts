@@ -19,7 +19,7 @@ import { type HttpProxy, throughProxy } from "./proxy.ts";
 /** Octets that wait to be sent to the server; beyond, media is dropped: it is old by the time it leaves. */
 const MAX_WAITING = 256 * 1024;
 /** Agents behind one bridge: every one has a connection of its own. */
-const MAX_AGENTS = 64;
+const MAX_AGENTS = 256;
 const CONNECT_MS = 10_000;
 /** Refusals that are part of the protocol, and followed by a better attempt: stale nonce. */
 const STALE_NONCE = 438;

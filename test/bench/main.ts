@@ -10,6 +10,7 @@ import {
 } from "./figures.ts";
 import { recordCpu } from "./record-cpu.ts";
 import { stageNames } from "./stages.ts";
+import { turnBridge } from "./turn-bridge.ts";
 
 /*
  * `npm run bench` prints one JSON document; `npm run bench -- receive` runs what has that in its name.
@@ -22,6 +23,7 @@ const options = {
   collect: () => globalThis.gc?.(),
 };
 const RECORD_SECONDS = 10;
+const BRIDGE_SECONDS = 5;
 
 const benches: Record<string, () => Figure | Promise<Figure>> = {};
 for (const { name } of codecs) benches[`receive-path/${name}`] = () => receivePath(name, options);
@@ -33,6 +35,7 @@ for (const stage of ["parse", "depacketize", "receive-path"] as const)
   benches[`werift/${stage}`] = () => werift(stage, options);
 benches["send-path/vp8"] = () => sendPath(options);
 benches["matroska/write"] = () => matroskaWrite(options);
+benches["turn-bridge/tls"] = () => turnBridge(BRIDGE_SECONDS);
 benches["record/720p"] = () => recordCpu(process.cwd(), RECORD_SECONDS);
 
 const wanted = process.argv[2] ?? "";

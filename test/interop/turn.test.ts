@@ -115,6 +115,27 @@ describeWith("a recorder behind a fence", [coturnProgram, namespaces], () => {
     await cable.fence(SIGNALLING, "tcp dport 443");
     const r = await record("tls", 8080, {}, "--ice", ice("turns|:443"));
     expect(r.way).toBe("relay tls");
+    const stats = await runCli(
+      [
+        "stats",
+        `ws://${cable.far.address}:8080/fence`,
+        "--duration",
+        "4s",
+        "--ndjson",
+        "--ice",
+        ice("turns|:443"),
+      ],
+      { prefix: cable.near.prefix, env: { ROOMTAP_TOKEN: "t0k", NODE_EXTRA_CA_CERTS: turn.certificate } },
+    );
+    const last =
+      stats.stdout
+        .trim()
+        .split("\n")
+        .findLast((line) => line.includes('"path"')) ?? "{}";
+    expect([stats.code, JSON.parse(last).participants?.[0].path.local]).toEqual([
+      0,
+      expect.stringMatching(/^relay UDP 10\.99\.7\.2:\d+ by TURN over TLS$/),
+    ]);
     const untrusted = startCli(
       [
         "record",

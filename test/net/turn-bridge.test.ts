@@ -53,11 +53,11 @@ describe("the bridge to a TURN server by TCP", () => {
   it("gives every agent a connection of its own, and each what is for it", async () => {
     const { port, sockets } = await tcpServer((socket) => socket.pipe(socket));
     const bridge = await bridgeTo(port);
-    const agents = await Promise.all(Array.from({ length: 20 }, agent));
+    const agents = await Promise.all(Array.from({ length: 100 }, agent));
     for (const [i, a] of agents.entries()) a.send(channel(i + 1), bridge.port, "127.0.0.1");
     await until("echoes", () => agents.every((a) => a.got.length === 1));
     expect(agents.map((a) => a.got[0]?.length)).toEqual(agents.map((_, i) => i + 5));
-    expect(sockets.size).toBe(20);
+    expect(sockets.size).toBe(100);
     bridge.close();
     await until("no connection is left", () => sockets.size === 0);
   });
