@@ -7,7 +7,7 @@ const files = [
   ...["network-profiles", "ogg", "ogg-conversion", "render-media", "repair-conversion", "stream-containers"],
   ...["verify", "replay", "render", "pictures", "policies", "live-decoders", "program-encoder"],
   ...["sdp-chromium", "room-page", "push", "push-disk", "push-late", "aac-to-opus"],
-  ...["janus", "livekit", "manual", "plugin", "offer-aiortc", "whip-whep", "samples", "turn", "janus-page"],
+  ...["janus", "livekit", "manual", "plugin", "offer-aiortc", "whip-whep", "samples", "turn", "nat", "janus-page"],
 ].map((name) => `test/interop/${name}.test.ts`);
 
 /**

@@ -173,6 +173,7 @@ export class NetworkCable {
   }
 }
 
-function uniqueName(role: string): string {
+/** A name for a network namespace that nobody else has. */
+export function uniqueName(role: string): string {
   return `roomtap-${process.pid}-${Math.random().toString(36).slice(2, 8)}-${role}`;
 }

@@ -26,10 +26,14 @@ export type Coturn = {
 };
 
 /**
- * Starts a server at an address of a network namespace; `prefix` runs a program there. Relays only to that network. Waits
+ * Starts a server at an address of a network namespace, and at others of it for STUN; `prefix` runs a program there. Relays only to that network. Waits
  * until it listens. The caller closes it.
  */
-export async function startCoturn(address: string, prefix: readonly string[]): Promise<Coturn> {
+export async function startCoturn(
+  address: string,
+  prefix: readonly string[],
+  ...also: readonly string[]
+): Promise<Coturn> {
   const { path } = coturnProgram;
   if (path === undefined) throw new Error(`coturn is missing: ${coturnProgram.install}`);
   const folder = mkdtempSync(join(tmpdir(), "roomtap-coturn-"));
@@ -45,7 +49,8 @@ export async function startCoturn(address: string, prefix: readonly string[]): P
     { stdio: "ignore" },
   );
   const conf = [
-    ...[`listening-ip=${address}`, `relay-ip=${address}`, "listening-port=3478", "tls-listening-port=443"],
+    ...[address, ...also].map((ip) => `listening-ip=${ip}`),
+    ...[`relay-ip=${address}`, "listening-port=3478", "tls-listening-port=443"],
     ...["min-port=50000", "max-port=50999", "use-auth-secret", `static-auth-secret=${secret}`, "realm=test"],
     ...[`cert=${file("cert.pem")}`, `pkey=${file("key.pem")}`, "no-cli", "no-multicast-peers", "fingerprint"],
     ...["log-file=stdout", "simple-log", "verbose", `pidfile=${file("pid")}`, `userdb=${file("db")}`],
