@@ -7,7 +7,8 @@ const files = [
   ...["network-profiles", "ogg", "ogg-conversion", "render-media", "repair-conversion", "stream-containers"],
   ...["verify", "replay", "render", "pictures", "policies", "live-decoders", "program-encoder"],
   ...["sdp-chromium", "room-page", "push", "push-disk", "push-late", "aac-to-opus"],
-  ...["janus", "livekit", "manual", "plugin", "offer-aiortc", "whip-whep", "samples", "turn", "nat", "janus-page"],
+  ...["janus", "janus-page", "livekit", "manual", "plugin", "offer-aiortc", "whip-whep", "samples"],
+  ...["turn", "nat"],
 ].map((name) => `test/interop/${name}.test.ts`);
 
 /**
