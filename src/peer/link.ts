@@ -105,7 +105,9 @@ export class PeerLink implements Link {
     return this.#serial(async () => {
       const parsed = parse(remote);
       if (!this.#o.negotiator.applyAnswer(parsed)) {
-        throw new RoomtapError("negotiation", "the answer does not fit our offer");
+        throw new RoomtapError("negotiation", "the answer does not fit our offer", {
+          hint: "the other side answered something else than was asked: is it a WebRTC server at all?",
+        });
       }
       this.#sameTransport(parsed.transport);
       if (!this.#remote) {

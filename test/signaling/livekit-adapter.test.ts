@@ -341,6 +341,21 @@ describe.concurrent("coming back to a LiveKit room", () => {
   });
 });
 
+describe.concurrent("a LiveKit server that is busy", () => {
+  it("is asked again no sooner than it says", async ({ cleanups }) => {
+    const { server, bot, join } = await serve(cleanups);
+    await join();
+    server.refusals.push({ status: 503, headers: "retry-after: 1\r\n" });
+    server.cut();
+    await until("the refusal", () => server.refusals.length === 0);
+    const refused = performance.now();
+    await until("our return", () => server.all.length === 2);
+    // The timer begins a moment after the refusal has left the server.
+    expect(performance.now() - refused).toBeGreaterThan(950);
+    expect(bot.ended).toBeUndefined();
+  });
+});
+
 describe.concurrent("publishing to a LiveKit room", () => {
   it("announces tracks, offers them, and sends", async ({ cleanups }) => {
     const { server, bot, join } = await serve(cleanups);

@@ -312,7 +312,9 @@ function cancelled(): RoomtapError {
 }
 
 function signalLost(shown: string): RoomtapError {
-  return new RoomtapError("signal-closed", `the connection to ${shown} was lost`);
+  return new RoomtapError("signal-closed", `the connection to ${shown} was lost`, {
+    hint: "is the server up, and does it let this machine in? its log may say why",
+  });
 }
 
 function protocolError(shown: string, what: string): RoomtapError {

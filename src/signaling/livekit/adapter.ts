@@ -11,6 +11,7 @@ import type {
   RtcHost,
 } from "../../core/room.ts";
 import { EventQueue } from "../event-queue.ts";
+import { TryLater } from "../http/endpoint.ts";
 import { Board, type PlacedTrack } from "./board.ts";
 import type { ServerMessage } from "./messages.ts";
 import { SERVER } from "./names.ts";
@@ -320,7 +321,8 @@ class LiveKitSession implements RoomSession {
     this.events.push({ t: "signalling", op: "restored" });
   }
 
-  #comeBack(): void {
+  /** `afterMs`: no sooner, the server says. */
+  #comeBack(afterMs = 0): void {
     const now = performance.now();
     this.#lostSince ??= now;
     if (now - this.#lostSince > GIVE_UP_MS) {
@@ -329,9 +331,12 @@ class LiveKitSession implements RoomSession {
       return;
     }
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => {
-      this.#sit().catch((error: unknown) => this.#onRefused(error));
-    }, this.#backoff.next());
+    this.#retry = setTimeout(
+      () => {
+        this.#sit().catch((error: unknown) => this.#onRefused(error));
+      },
+      Math.max(afterMs, this.#backoff.next()),
+    );
   }
 
   #onRefused(error: unknown): void {
@@ -342,7 +347,7 @@ class LiveKitSession implements RoomSession {
       return;
     }
     this.#signallingLost(error instanceof Error ? error.message : "joining again failed");
-    this.#comeBack();
+    this.#comeBack(error instanceof TryLater ? error.afterMs : undefined);
   }
 
   #waitForMissing(): void {

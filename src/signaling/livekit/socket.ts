@@ -3,6 +3,8 @@ import { type RawData, WebSocket } from "ws";
 import { RoomtapError } from "../../core/fault.ts";
 import type { Cancel } from "../../core/room.ts";
 import { proxied } from "../../net/proxy-agent.ts";
+import { TryLater } from "../http/endpoint.ts";
+import { retryAfterMs } from "../http/replies.ts";
 import { type JoinInfo, parseServerMessage, type ServerMessage } from "./messages.ts";
 import { refusal, unreachable } from "./refusals.ts";
 import { ping, plainPing } from "./requests.ts";
@@ -78,9 +80,11 @@ export class LiveKitSocket {
         signal.removeEventListener("abort", abort);
       };
       socket.on("unexpected-response", (_request, response) => {
-        void firstOctets(response).then((said) =>
-          fail(refusal({ status: response.statusCode ?? 0, said, token, shown })),
-        );
+        void firstOctets(response).then((said) => {
+          const error = refusal({ status: response.statusCode ?? 0, said, token, shown });
+          const afterMs = retryAfterMs(response.headers["retry-after"], Date.now());
+          fail(afterMs === undefined ? error : new TryLater(error, afterMs));
+        });
       });
       socket.on("error", (error) => fail(unreachable(error, this.#o.url)));
       socket.on("message", (data, binary) => {
