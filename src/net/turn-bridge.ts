@@ -112,8 +112,10 @@ export class TurnBridge {
 
   #connect(key: string, address: string, port: number): Line {
     const gone = (why: string | undefined) => {
+      // The last event of an old line may come when the agent has a new one.
+      if (this.#lines.get(key) !== line) return;
       if (why !== undefined) this.#problem(why);
-      this.#lines.get(key)?.close();
+      line.close();
       this.#lines.delete(key);
     };
     const toAgent = (datagram: Uint8Array) => {
@@ -127,7 +129,7 @@ export class TurnBridge {
       }
       this.#near.send(datagram, port, address);
     };
-    const line =
+    const line: Line =
       this.#o.server.transport === "udp"
         ? new UdpLine(this.#o, toAgent, gone)
         : new StreamLine(this.#o, toAgent, gone);
@@ -217,6 +219,7 @@ class StreamLine extends Line {
   readonly #gone: (why: string | undefined) => void;
   readonly #early: Uint8Array[] = [];
   readonly #timer: NodeJS.Timeout;
+  readonly #opening = new AbortController();
   #stream: Duplex | undefined;
   #closed = false;
 
@@ -228,7 +231,7 @@ class StreamLine extends Line {
     super();
     this.#gone = gone;
     this.#timer = setTimeout(() => gone("no connection within 10 s"), CONNECT_MS);
-    open(o).then(
+    open(o, this.#opening.signal).then(
       (stream) => this.#opened(stream, toAgent),
       (error: unknown) => this.#fail(error),
     );
@@ -253,6 +256,7 @@ class StreamLine extends Line {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#opening.abort();
     this.#stream?.destroy();
   }
 
@@ -277,28 +281,29 @@ class StreamLine extends Line {
   }
 }
 
-/** A connection that carries frames; its owner destroys it. Rejects with what failed. */
-async function open({ server, insecure, proxy }: TurnBridgeOptions): Promise<Duplex> {
+/** A connection that carries frames; its owner destroys it. Rejects with what failed, or when `signal` is aborted. */
+async function open({ server, insecure, proxy }: TurnBridgeOptions, signal: AbortSignal): Promise<Duplex> {
   const { host, port, transport } = server;
   const way = proxy
     ? await throughProxy(proxy, host, port)
-    : await connected(connect({ host, port, noDelay: true }));
+    : await connected(connect({ host, port, noDelay: true }), signal);
   if (transport !== "tls") return way;
   // A name goes into SNI (RFC 6066); an address must not.
   const name = /[:]|^[\d.]+$/.test(host) ? {} : { servername: host };
   const tls = connectTls({ socket: way, host, ...name, rejectUnauthorized: insecure !== true });
   try {
-    await once(tls, "secureConnect");
+    await once(tls, "secureConnect", { signal });
   } catch (error) {
     tls.destroy();
+    way.destroy();
     throw error;
   }
   return tls;
 }
 
-async function connected(socket: Socket): Promise<Socket> {
+async function connected(socket: Socket, signal: AbortSignal): Promise<Socket> {
   try {
-    await once(socket, "connect");
+    await once(socket, "connect", { signal });
   } catch (error) {
     socket.destroy();
     throw error;

@@ -93,6 +93,17 @@ describe("the bridge to a TURN server by TCP", () => {
     ]);
   });
 
+  it("lets go of a server that never finishes its TLS handshake", async () => {
+    const { port, sockets } = await tcpServer((socket) => socket.resume());
+    const server = { kind: "turn", host: "127.0.0.1", port, transport: "tls" } as const;
+    const bridge = await TurnBridge.open({ server, onProblem: () => undefined });
+    ending.push(() => bridge.close());
+    (await agent()).send(channel(8), bridge.port, "127.0.0.1");
+    await until("the connection", () => sockets.size === 1);
+    bridge.close();
+    await until("its end", () => sockets.size === 0);
+  });
+
   it("says that nothing listens, once", async () => {
     const { port } = await tcpServer(() => undefined);
     for (const end of ending.splice(0)) end();
