@@ -251,14 +251,14 @@ export class RecordSession {
         recording.track(e.op, e.track);
         break;
       case "signalling":
-        recording.connection("signalling", e.op === "lost" ? "down" : "up", this.#now());
+        this.#connection(recording, "signalling", e.op === "lost" ? "down" : "up");
         this.#notice(
           e.op === "lost" ? "warn" : "info",
           e.op === "lost" ? `signalling lost: ${e.detail ?? ""}` : "signalling is back",
         );
         break;
       case "link":
-        recording.connection("media", e.op, this.#now(), e.peerId);
+        this.#connection(recording, "media", e.op, e.peerId);
         if (e.op === "down")
           this.#notice(
             "warn",
@@ -271,6 +271,11 @@ export class RecordSession {
         else if (end) this.#failure ??= end;
       }
     }
+  }
+
+  #connection(recording: Recording, what: "signalling" | "media", op: "down" | "up", peerId?: string): void {
+    const who = peerId === undefined ? {} : { peerId };
+    recording.connection(what, op, this.#event({ t: "connection", what, op, ...who }), peerId);
   }
 
   /** Something other than a packet happens now, and comes after every frame so far. Returns when. */

@@ -216,6 +216,10 @@ class Replay {
         this.#engine.settle(now);
         this.#recording.track(e.op, e.track);
         break;
+      case "connection":
+        this.#engine.settle(now);
+        this.#recording.connection(e.what, e.op, now, e.peerId);
+        break;
       case "pause":
         this.#engine.settle(now);
         this.#recording.pause(now);

@@ -108,6 +108,14 @@ function readEvent(f: Fields): DumpEvent | undefined {
       const track = readTrack(f.track);
       return op && track ? { t: "track", op, track } : undefined;
     }
+    case "connection": {
+      const peerId = text(f.peerId);
+      const what = oneOf(f.what, ["signalling", "media"] as const);
+      const op = oneOf(f.op, ["down", "up"] as const);
+      return what && op
+        ? { t: "connection", what, op, ...(peerId === undefined ? {} : { peerId }) }
+        : undefined;
+    }
     case "pause":
     case "resume":
     case "stop":

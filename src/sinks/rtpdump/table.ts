@@ -54,6 +54,13 @@ export type DumpEvent =
   | { readonly t: "stalled"; readonly lagMs: number }
   | { readonly t: "peer"; readonly op: "join" | "leave"; readonly peer: Peer }
   | { readonly t: "track"; readonly op: "add" | "remove"; readonly track: RemoteTrack }
+  /** The signalling, or the way of media to somebody, was lost or is back. */
+  | {
+      readonly t: "connection";
+      readonly what: "signalling" | "media";
+      readonly op: "down" | "up";
+      readonly peerId?: string;
+    }
   /** The recording was paused, went on, was ended, and finished. */
   | { readonly t: "pause" }
   | { readonly t: "resume" }

@@ -104,6 +104,8 @@ function fill(dump: RtpDump): void {
   dump.opened("link-2", { peerId: "q", seed: 0xffff_ffff }, millis(10));
   dump.packet("link-2", rtp(2, 1200), millis(10));
   dump.packet("link-1", Uint8Array.of(0x80, 200, 0, 0), millis(10));
+  dump.event({ t: "connection", what: "media", op: "down", peerId: "p" }, millis(12));
+  dump.event({ t: "connection", what: "signalling", op: "up" }, millis(13));
   dump.stalled(20, millis(31));
   dump.packet("link-1", rtp(3), millis(31));
   dump.closed("link-1", millis(40));
@@ -137,6 +139,8 @@ const everything = [
   "10 opened",
   "10 link-1 4",
   "10 link-2 1200",
+  "12 connection",
+  "13 connection",
   "31 stalled",
   "31 link-1 20",
   "40 closed",

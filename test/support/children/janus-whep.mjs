@@ -45,8 +45,18 @@ const ask = await connect();
 await ask({ janus: "create" });
 await ask({ janus: "attach", plugin: "janus.plugin.videoroom" });
 const body = { request: "listparticipants", room: Number(room) };
-const { plugindata } = await ask({ janus: "message", body });
-const feed = plugindata.data.participants.find((p) => p.publisher)?.id;
+/** The one who publishes; they may still be about to. */
+async function publisher() {
+  for (let tries = 0; tries < 100; tries++) {
+    const { plugindata } = await ask({ janus: "message", body });
+    const found = plugindata.data.participants.find((p) => p.publisher)?.id;
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error("nobody publishes");
+}
+
+const feed = await publisher();
 const server = new JanusWhepServer({
   janus: { address: url },
   rest: { port: Number(port), basePath: "/whep" },
