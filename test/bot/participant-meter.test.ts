@@ -99,6 +99,7 @@ describe("what people see of a participant", () => {
         name: "Ann",
         connected: true,
         rttMs: 40,
+        path: { local: "host UDP 192.0.2.1:4000", remote: "host UDP 192.0.2.2:5000" },
         bytesOnDisk: 1234,
         tracks: [
           {

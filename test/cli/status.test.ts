@@ -114,3 +114,15 @@ describe("the status", () => {
     for (const out of [mono, pipe]) expect(renderStatus(s, out)).not.toMatch(control);
   });
 });
+
+describe("the way that media takes", () => {
+  it.each([
+    ["host UDP 192.0.2.1:4000", "direct to 192.0.2.9:5000"],
+    ["srflx UDP 192.0.2.1:4000", "through a NAT to 192.0.2.9:5000"],
+    ["relay UDP 192.0.2.1:4000 by TURN over TLS", "relayed by TURN over TLS to 192.0.2.9:5000"],
+    ["relay UDP 192.0.2.1:4000", "relayed to 192.0.2.9:5000"],
+  ])("by %s is %s", (local, wanted) => {
+    const path = { local, remote: "prflx UDP 192.0.2.9:5000" };
+    expect(renderStatus(status({ participants: [{ ...ann, path }] }), mono)).toContain(`\n    ${wanted}\n`);
+  });
+});
